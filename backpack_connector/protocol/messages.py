@@ -1,0 +1,148 @@
+"""Define what the streams deliver, and read a frame into one of these messages.
+
+The names of the wire's one-letter keys stand once, at the fields. Source: API §3.2, §3.4; tests/samples/ws.
+"""
+
+from decimal import Decimal
+from typing import Any, Dict, List, Optional, Tuple, Type, Union
+
+import msgspec
+
+from .enums import OrderEvent, OrderStatus, Side
+from .errors import WireFormatError
+from .streams import BALANCE_UPDATES, ORDER_UPDATES, split_stream_name
+from .units import seconds_from_us
+from .wire import WireStruct, read
+
+
+class _Message(WireStruct, frozen=True, kw_only=True):
+    event_time_us: int = msgspec.field(name="E")
+    engine_time_us: Optional[int] = msgspec.field(name="T", default=None)
+
+    @property
+    def event_timestamp(self) -> float:
+        """Return when it happened in the engine, or else when it was sent, in seconds."""
+        return seconds_from_us(self.event_time_us if self.engine_time_us is None else self.engine_time_us)
+
+
+class DepthUpdate(_Message, frozen=True, kw_only=True):
+    """Changed levels of a book as [price, quantity] text; quantity zero deletes. The kind of stream `depth`."""
+
+    symbol: str = msgspec.field(name="s")
+    first_update_id: int = msgspec.field(name="U")
+    last_update_id: int = msgspec.field(name="u")
+    asks: List[Tuple[str, str]] = msgspec.field(name="a")
+    bids: List[Tuple[str, str]] = msgspec.field(name="b")
+
+
+class PublicTrade(_Message, frozen=True, kw_only=True):
+    """A print of the market. The kind of stream `trade`."""
+
+    symbol: str = msgspec.field(name="s")
+    price: Decimal = msgspec.field(name="p")
+    quantity: Decimal = msgspec.field(name="q")
+    trade_id: int = msgspec.field(name="t")
+    is_buyer_maker: bool = msgspec.field(name="m")
+
+
+class OrderUpdate(_Message, frozen=True, kw_only=True):
+    """Something happened to an order of ours. The kind of stream `account.orderUpdate`.
+
+    `event` and `status` are plain text because an unknown word must leave the order alone and be asked about
+    (required behaviour F19); `known_event` and `known_status` are None then.
+    """
+
+    event: str = msgspec.field(name="e")
+    symbol: str = msgspec.field(name="s")
+    order_id: str = msgspec.field(name="i")
+    status: str = msgspec.field(name="X")
+    side: Side = msgspec.field(name="S")
+    client_id: Optional[Union[int, str]] = msgspec.field(name="c", default=None)
+    order_type: Optional[str] = msgspec.field(name="o", default=None)
+    """Upper case here: LIMIT or MARKET."""
+    quantity: Optional[Decimal] = msgspec.field(name="q", default=None)
+    price: Optional[Decimal] = msgspec.field(name="p", default=None)
+    executed_quantity: Optional[Decimal] = msgspec.field(name="z", default=None)
+    executed_quote_quantity: Optional[Decimal] = msgspec.field(name="Z", default=None)
+    fill_quantity: Optional[Decimal] = msgspec.field(name="l", default=None)
+    fill_price: Optional[Decimal] = msgspec.field(name="L", default=None)
+    trade_id: Optional[int] = msgspec.field(name="t", default=None)
+    """On the wire null unless it is a fill, although the documentation leaves it out then."""
+    is_maker: Optional[bool] = msgspec.field(name="m", default=None)
+    fee: Optional[Decimal] = msgspec.field(name="n", default=None)
+    fee_symbol: Optional[str] = msgspec.field(name="N", default=None)
+    expiry_reason: Optional[str] = msgspec.field(name="R", default=None)
+    origin: Optional[str] = msgspec.field(name="O", default=None)
+
+    @property
+    def client_id_text(self) -> Optional[str]:
+        """Return the client id as text, or None when the order has none."""
+        return None if self.client_id is None else str(self.client_id)
+
+    @property
+    def known_event(self) -> Optional[OrderEvent]:
+        """Return the event, or None for a word that we do not know."""
+        return OrderEvent._value2member_map_.get(self.event)  # type: ignore[return-value]
+
+    @property
+    def known_status(self) -> Optional[OrderStatus]:
+        """Return the state, or None for a word that we do not know."""
+        return OrderStatus._value2member_map_.get(self.status)  # type: ignore[return-value]
+
+    @property
+    def is_fill(self) -> bool:
+        """Tell whether the message reports an execution."""
+        return self.event == OrderEvent.FILL
+
+
+class BalanceUpdate(_Message, frozen=True, kw_only=True):
+    """The new balance of one asset, absolute. The kind of stream `account.balanceUpdate`, since 2026-08-01."""
+
+    asset: str = msgspec.field(name="a")
+    available: Decimal = msgspec.field(name="A")
+    locked: Decimal = msgspec.field(name="L")
+    staked: Decimal = msgspec.field(name="S")
+
+
+class ErrorFrame(WireStruct, frozen=True, kw_only=True):
+    """What the exchange answers to a frame that it does not accept; the socket stays open. Source: API §3.1."""
+
+    code: int
+    message: str
+
+
+Message = Union[DepthUpdate, PublicTrade, OrderUpdate, BalanceUpdate, ErrorFrame]
+
+_KINDS: Dict[str, Type[Any]] = {
+    "depth": DepthUpdate,
+    "trade": PublicTrade,
+    ORDER_UPDATES: OrderUpdate,
+    BALANCE_UPDATES: BalanceUpdate,
+}
+
+
+def stream_of(frame: Any) -> Optional[str]:
+    """Return the stream name of a frame that carries data, or None for any other frame."""
+    if isinstance(frame, dict) and "data" in frame:
+        stream = frame.get("stream")
+        return stream if isinstance(stream, str) else None
+    return None
+
+
+def parse_message(frame: Any) -> Optional[Message]:
+    """Return the message in a decoded frame, or None for a stream of a kind that has no message here.
+
+    Raises:   WireFormatError for anything else: text, a list, a frame without stream or data, a missing field.
+    """
+    if isinstance(frame, dict) and frame.get("error") is not None:
+        return read(ErrorFrame, frame["error"], "error frame")
+    stream = stream_of(frame)
+    if stream is None:
+        raise WireFormatError(f"expected a frame with stream and data, got {_shortened(frame)}")
+    kind = _KINDS.get(split_stream_name(stream).kind)
+    return None if kind is None else read(kind, frame["data"], stream)  # type: ignore[no-any-return]
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."

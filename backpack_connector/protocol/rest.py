@@ -1,0 +1,139 @@
+"""Turn an operation with its parameters into a request, and an answer into data or a typed error."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Dict, Mapping, Optional, Sequence, Union
+
+import msgspec
+
+from .endpoints import Endpoint
+from .errors import ConfigurationError, WireFormatError, error_from_answer
+from .signing import DEFAULT_WINDOW_MS, Credentials, Fields, present_fields, value_text
+from .units import decimal_text
+
+BODY_CONTENT_TYPE = "application/json; charset=utf-8"
+BROKER_HEADER = "X-BROKER-ID"
+
+Parameters = Union[Fields, Sequence[Fields], None]
+
+# JSON numbers become Decimal from their text: documentation and wire disagree on where numbers are quoted.
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+
+
+@dataclass(frozen=True)
+class RestRequest:
+    """What to send: the host only joins `path` to its base URL and may add headers that are not signed."""
+
+    operation_id: str
+    method: str
+    path: str
+    query: Dict[str, str]
+    body: Optional[str]
+    headers: Dict[str, str]
+
+
+def wire_value(value: Any) -> Any:
+    """Return a parameter as a JSON body carries it: decimals as plain text, words of closed sets as text.
+
+    Raises:   ConfigurationError for a float, whose text would be a guess.
+    """
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    if isinstance(value, (str, bool, int)):
+        return value
+    raise ConfigurationError(f"A parameter of type {type(value).__name__} cannot be sent; use text or Decimal.")
+
+
+def query_fields(fields: Optional[Fields]) -> Dict[str, str]:
+    """Return the parameters of a query: absent ones left out, sorted, everything as text."""
+    return {name: value_text(value) for name, value in present_fields(fields).items()}
+
+
+def body_fields(fields: Optional[Fields]) -> Dict[str, Any]:
+    """Return the parameters of a JSON body: absent ones left out, sorted, decimals as text."""
+    return {name: wire_value(value) for name, value in present_fields(fields).items()}
+
+
+def build_request(
+    endpoint: Endpoint,
+    parameters: Parameters = None,
+    *,
+    credentials: Optional[Credentials] = None,
+    timestamp_ms: Optional[int] = None,
+    window_ms: int = DEFAULT_WINDOW_MS,
+) -> RestRequest:
+    """Return the request of one operation, signed when the operation is.
+
+    Shape:    `parameters` is one mapping, or a sequence of mappings for a batch.
+    Raises:   ConfigurationError when credentials or time are missing for a signed operation, or a value cannot be sent.
+    Source:   API §1.3, §1.4.
+    """
+    headers = {"Content-Type": BODY_CONTENT_TYPE} if endpoint.sends_body else {}
+    headers.update(_authentication(endpoint, parameters, credentials, timestamp_ms, window_ms))
+    if not endpoint.sends_body:
+        return RestRequest(
+            endpoint.operation_id, endpoint.method, endpoint.path, query_fields(_single(parameters)), None, headers
+        )
+    body: Any
+    if endpoint.is_batch:
+        body = [body_fields(fields) for fields in _batch(parameters)]
+    else:
+        body = body_fields(_single(parameters))
+    text = msgspec.json.encode(body).decode()
+    return RestRequest(endpoint.operation_id, endpoint.method, endpoint.path, {}, text, headers)
+
+
+def _authentication(
+    endpoint: Endpoint,
+    parameters: Parameters,
+    credentials: Optional[Credentials],
+    timestamp_ms: Optional[int],
+    window_ms: int,
+) -> Dict[str, str]:
+    if endpoint.instruction is None:
+        return {}
+    if credentials is None or timestamp_ms is None:
+        raise ConfigurationError(f"{endpoint.operation_id} is signed, so it needs an API key and the server's time.")
+    if endpoint.is_batch:
+        return credentials.batch_headers(endpoint.instruction, _batch(parameters), timestamp_ms, window_ms)
+    return credentials.headers(endpoint.instruction, _single(parameters), timestamp_ms, window_ms)
+
+
+def _single(parameters: Parameters) -> Optional[Fields]:
+    if parameters is None or isinstance(parameters, Mapping):
+        return parameters
+    raise ConfigurationError("This operation takes one set of parameters, not a list.")
+
+
+def _batch(parameters: Parameters) -> Sequence[Fields]:
+    if parameters is None or isinstance(parameters, Mapping) or not parameters:
+        raise ConfigurationError("This operation takes a list of at least one order.")
+    return parameters
+
+
+def read_response(operation_id: str, status: int, text: str, *, is_json: bool = True) -> Any:
+    """Return the data of an answer: decoded JSON, plain text for ping and time, None for an empty answer.
+
+    Units:    as on the wire; JSON numbers with a point become Decimal.
+    Raises:   RequestError (a subclass by meaning) for status 400 or more; WireFormatError for unreadable JSON.
+    """
+    if status >= 400:
+        raise error_from_answer(status, _decoded_or_text(text), operation=operation_id)
+    if not text.strip():
+        return None
+    if not is_json:
+        return text
+    try:
+        return _DECODER.decode(text)
+    except msgspec.DecodeError as error:
+        raise WireFormatError(f"{operation_id}: the answer is no JSON ({error})") from error
+
+
+def _decoded_or_text(text: str) -> Any:
+    try:
+        return _DECODER.decode(text)
+    except msgspec.DecodeError:
+        return text

@@ -1,0 +1,164 @@
+"""Sign requests and subscriptions with an ED25519 key, and verify such signatures.
+
+Rule 1: what is signed is `instruction=…`, the parameters sorted by name, `timestamp=…` and `window=…`, joined by `&`.
+Rule 2: values appear as they are sent, without URL encoding; only booleans are written `true` and `false`.
+Rule 3: absent parameters (None) are neither sent nor signed.
+Rule 4: in a batch each order carries its own instruction, and one time stamp ends the whole.
+Rule 5: keys are parsed once, and no `repr`, message or traceback shows a secret.
+Source: API §1.2 to §1.7.
+"""
+
+import base64
+import binascii
+from decimal import Decimal
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
+
+from .errors import ConfigurationError
+from .units import decimal_text
+
+DEFAULT_WINDOW_MS = 5_000
+MAX_WINDOW_MS = 60_000
+SUBSCRIBE_INSTRUCTION = "subscribe"
+
+_KEY_BYTES = 32
+_EXPORTED_KEY_BYTES = 64
+
+Fields = Mapping[str, Any]
+
+
+def value_text(value: Any) -> str:
+    """Return the text of one parameter as it is signed and as a query carries it.
+
+    Raises:   ConfigurationError for a float or any other type whose text on the wire would be a guess.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return str(value)  # an enum member becomes its plain word
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    raise ConfigurationError(f"A parameter of type {type(value).__name__} cannot be sent; use text or Decimal.")
+
+
+def present_fields(fields: Optional[Fields]) -> Dict[str, Any]:
+    """Return the fields without those that are None, sorted by name."""
+    return {name: fields[name] for name in sorted(fields) if fields[name] is not None} if fields else {}
+
+
+def signing_text(instruction: str, fields: Optional[Fields], timestamp_ms: int, window_ms: int) -> str:
+    """Return the text that a signature covers for one request."""
+    return f"{_instruction_text(instruction, fields)}&timestamp={timestamp_ms}&window={window_ms}"
+
+
+def batch_signing_text(instruction: str, batch: Sequence[Fields], timestamp_ms: int, window_ms: int) -> str:
+    """Return the text that a signature covers for a list of orders."""
+    orders = "&".join(_instruction_text(instruction, fields) for fields in batch)
+    return f"{orders}&timestamp={timestamp_ms}&window={window_ms}"
+
+
+def _instruction_text(instruction: str, fields: Optional[Fields]) -> str:
+    pairs = [f"{name}={value_text(value)}" for name, value in present_fields(fields).items()]
+    return "&".join([f"instruction={instruction}", *pairs])
+
+
+class Credentials:
+    """An API key with its secret, parsed once and ready to sign.
+
+    Raises:   ConfigurationError with one sentence that names the field and says what to paste.
+    """
+
+    __slots__ = ("_signing_key", "api_key")
+
+    def __init__(self, api_key: str, api_secret: str) -> None:
+        public_key = _key_bytes(api_key, "API key", "the key that Backpack lists, 44 characters ending in =")
+        secret = _key_bytes(
+            api_secret, "API secret", "the secret that Backpack showed once, 44 characters ending in ="
+        )
+        self._signing_key = SigningKey(secret[:_KEY_BYTES])
+        derived = bytes(self._signing_key.verify_key)
+        if derived != public_key:
+            if bytes(SigningKey(public_key[:_KEY_BYTES]).verify_key) == secret[:_KEY_BYTES]:
+                raise ConfigurationError("The API key and the API secret are swapped; paste each into the other field.")
+            raise ConfigurationError(
+                "The API secret does not belong to this API key; paste the two values that Backpack showed together."
+            )
+        self.api_key = base64.b64encode(derived).decode()
+
+    def __repr__(self) -> str:
+        return "Credentials(<hidden>)"
+
+    def sign(self, text: str) -> str:
+        """Return the base64 signature of a text."""
+        return base64.b64encode(self._signing_key.sign(text.encode()).signature).decode()
+
+    def headers(
+        self,
+        instruction: str,
+        fields: Optional[Fields],
+        timestamp_ms: int,
+        window_ms: int = DEFAULT_WINDOW_MS,
+    ) -> Dict[str, str]:
+        """Return the four authentication headers for one request. Source: API §1.3."""
+        text = signing_text(instruction, fields, timestamp_ms, window_ms)
+        return self._signed_headers(text, timestamp_ms, window_ms)
+
+    def batch_headers(
+        self,
+        instruction: str,
+        batch: Sequence[Fields],
+        timestamp_ms: int,
+        window_ms: int = DEFAULT_WINDOW_MS,
+    ) -> Dict[str, str]:
+        """Return the four authentication headers for a list of orders."""
+        text = batch_signing_text(instruction, batch, timestamp_ms, window_ms)
+        return self._signed_headers(text, timestamp_ms, window_ms)
+
+    def _signed_headers(self, text: str, timestamp_ms: int, window_ms: int) -> Dict[str, str]:
+        return {
+            "X-API-Key": self.api_key,
+            "X-Signature": self.sign(text),
+            "X-Timestamp": str(timestamp_ms),
+            "X-Window": str(window_ms),
+        }
+
+    def subscription_signature(self, timestamp_ms: int, window_ms: int = DEFAULT_WINDOW_MS) -> List[str]:
+        """Return the four texts that a SUBSCRIBE to private streams carries. Source: API §1.7."""
+        text = signing_text(SUBSCRIBE_INSTRUCTION, None, timestamp_ms, window_ms)
+        return [self.api_key, self.sign(text), str(timestamp_ms), str(window_ms)]
+
+
+def is_signed_by(public_key: str, signature: str, text: str) -> bool:
+    """Tell whether a base64 signature of a text was made with the secret of a base64 public key."""
+    try:
+        verify_key = VerifyKey(base64.b64decode(public_key, validate=True))
+        verify_key.verify(text.encode(), base64.b64decode(signature, validate=True))
+    except (BadSignatureError, binascii.Error, ValueError, TypeError):
+        return False
+    return True
+
+
+def generate_key_pair(seed: Optional[bytes] = None) -> "tuple[str, str]":
+    """Return a new base64 key pair, (API key, API secret); 32 bytes of seed make it reproducible."""
+    signing_key = SigningKey(seed) if seed is not None else SigningKey.generate()
+    public_key = base64.b64encode(bytes(signing_key.verify_key)).decode()
+    return public_key, base64.b64encode(bytes(signing_key)).decode()
+
+
+def _key_bytes(text: str, field: str, what_to_paste: str) -> bytes:
+    if not text or not text.strip():
+        raise ConfigurationError(f"The {field} is empty; paste {what_to_paste}.")
+    try:
+        key = base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        # `from None`: the library's message could quote the text.
+        raise ConfigurationError(f"The {field} is not base64 text; paste {what_to_paste}.") from None
+    if len(key) == _KEY_BYTES or (len(key) == _EXPORTED_KEY_BYTES and field == "API secret"):
+        return key
+    raise ConfigurationError(
+        f"The {field} holds {len(key)} bytes instead of {_KEY_BYTES}; paste {what_to_paste}, complete."
+    )
