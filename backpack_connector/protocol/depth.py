@@ -78,8 +78,11 @@ class DepthSequence(Generic[T]):
     def snapshot(self, last_id: int) -> Optional[List[T]]:
         """Take a snapshot and return the buffered updates to replay over it, oldest first.
 
-        None means that the snapshot is older than what is buffered, so that it must not be used: ask for another.
+        None means that the snapshot must not be used: it is older than what is buffered, so that a newer one is
+        needed, or older than the book itself, which then stays as it is.
         """
+        if self._last_id is not None and last_id < self._last_id:
+            return None
         self._last_id = last_id
         self._follows_snapshot = True
         buffered, replay = list(self._buffer), []

@@ -12,12 +12,12 @@ from .enums import OrderEvent, OrderStatus, Side
 from .errors import WireFormatError
 from .streams import BALANCE_UPDATES, ORDER_UPDATES, split_stream_name
 from .units import seconds_from_us
-from .wire import WireStruct, read
+from .wire import WireStruct, WireTime, read
 
 
 class _Message(WireStruct, frozen=True, kw_only=True):
-    event_time_us: int = msgspec.field(name="E")
-    engine_time_us: Optional[int] = msgspec.field(name="T", default=None)
+    event_time_us: WireTime = msgspec.field(name="E")
+    engine_time_us: Optional[WireTime] = msgspec.field(name="T", default=None)
 
     @property
     def event_timestamp(self) -> float:
@@ -140,7 +140,7 @@ def parse_message(frame: Any) -> Optional[Message]:
     if stream is None:
         raise WireFormatError(f"expected a frame with stream and data, got {_shortened(frame)}")
     kind = _KINDS.get(split_stream_name(stream).kind)
-    return None if kind is None else read(kind, frame["data"], stream)  # type: ignore[no-any-return]
+    return None if kind is None else read(kind, frame["data"], stream)
 
 
 def _shortened(value: Any) -> str:

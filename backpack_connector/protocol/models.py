@@ -6,12 +6,15 @@ decide (side, order type, order status) are closed sets, so that a new word is l
 """
 
 from decimal import Decimal
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Annotated, Any, Dict, List, Optional, Tuple, Union
 
+import msgspec
 
 from .enums import MarketType, OrderBookState, OrderStatus, OrderType, Side, SystemStatus
 from .units import seconds_from_iso, seconds_from_ms, seconds_from_us
-from .wire import WireStruct, read
+from .wire import WireStruct, WireTime, read
+
+_DigitsText = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,19}$")]
 
 
 class SystemState(WireStruct, frozen=True, kw_only=True):
@@ -91,9 +94,9 @@ class DepthSnapshot(WireStruct, frozen=True, kw_only=True):
 
     asks: List[Tuple[str, str]]
     bids: List[Tuple[str, str]]
-    last_update_id: Union[int, str]
+    last_update_id: Union[int, _DigitsText]
     """Text on the wire, although the stream's ids are numbers."""
-    timestamp: int
+    timestamp: WireTime
     """Microseconds."""
 
     @property
@@ -122,7 +125,7 @@ class MarkPrice(WireStruct, frozen=True, kw_only=True):
     index_price: Optional[Decimal] = None
     funding_rate: Optional[Decimal] = None
     """Fraction per interval, running estimate."""
-    next_funding_timestamp: Optional[int] = None
+    next_funding_timestamp: Optional[WireTime] = None
     """Milliseconds on the wire, microseconds in the documentation: see units.seconds_from_ms_or_us."""
 
 
@@ -186,7 +189,7 @@ class Order(_OrderFields, frozen=True, kw_only=True):
     Source: schemas LimitOrder and MarketOrder. There is no average price and no fee: average = executed quote / base.
     """
 
-    created_at: int
+    created_at: WireTime
     """Milliseconds here, text in the order history."""
 
     @property

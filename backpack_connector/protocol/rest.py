@@ -1,7 +1,7 @@
 """Turn an operation with its parameters into a request, and an answer into data or a typed error."""
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
@@ -19,6 +19,8 @@ Parameters = Union[Fields, Sequence[Fields], None]
 
 # JSON numbers become Decimal from their text: documentation and wire disagree on where numbers are quoted.
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
+# Beside malformed text: an exponent beyond Decimal, nesting beyond the stack, half of a surrogate pair.
+_UNREADABLE = (msgspec.DecodeError, InvalidOperation, RecursionError, UnicodeEncodeError)
 
 
 @dataclass(frozen=True)
@@ -128,12 +130,12 @@ def read_response(operation_id: str, status: int, text: str, *, is_json: bool = 
         return text
     try:
         return _DECODER.decode(text)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise WireFormatError(f"{operation_id}: the answer is no JSON ({error})") from error
 
 
 def _decoded_or_text(text: str) -> Any:
     try:
         return _DECODER.decode(text)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return text

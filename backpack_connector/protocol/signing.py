@@ -11,6 +11,7 @@ Source: API §1.2 to §1.7.
 import base64
 import binascii
 from decimal import Decimal
+from enum import Enum
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from nacl.exceptions import BadSignatureError
@@ -34,11 +35,11 @@ def value_text(value: Any) -> str:
 
     Raises:   ConfigurationError for a float or any other type whose text on the wire would be a guess.
     """
+    if isinstance(value, Enum):
+        return str(value.value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str):
-        return str(value)  # an enum member becomes its plain word
-    if isinstance(value, int):
+    if isinstance(value, (str, int)):
         return str(value)
     if isinstance(value, Decimal):
         return decimal_text(value)

@@ -38,7 +38,7 @@ def seconds_from_ms_or_us(time_value: int) -> float:
 
 def ms_from_seconds(timestamp: float) -> int:
     """Return whole milliseconds for seconds since the epoch."""
-    return int(timestamp * MILLISECONDS_PER_SECOND)
+    return round(timestamp * MILLISECONDS_PER_SECOND)
 
 
 def us_from_seconds(timestamp: float) -> int:

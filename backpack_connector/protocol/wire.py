@@ -3,11 +3,14 @@
 import math
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Tuple, Type, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Tuple, Type, TypeVar, get_args, get_type_hints
 
 import msgspec
 
 from .errors import WireFormatError
+
+WireTime = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A time in whole units since the epoch; the bounds keep its conversion to float seconds from overflowing."""
 
 
 class WireStruct(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -51,7 +54,7 @@ def finite_number(text: Any, where: str) -> float:
     """
     try:
         number = float(text)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise WireFormatError(f"{where}: expected a number, got {text!r}") from error
     if not math.isfinite(number) or number < 0:
         raise WireFormatError(f"{where}: expected a number of zero or more, got {text!r}")

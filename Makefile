@@ -1,0 +1,25 @@
+# Each target creates what it needs first (.venv with Hummingbot and this package) and skips it when nothing changed.
+
+SECONDS ?= 60
+PYTHON := .venv/bin/python
+
+.PHONY: demo test check fix environment
+
+demo: environment  ## a real bot makes a market on the simulator for SECONDS, then its books are compared
+	@$(PYTHON) -m backpack_connector.demo --seconds $(SECONDS)
+
+test: environment  ## all tests: pure ones first, end-to-end last
+	@$(PYTHON) -m pytest
+
+check: environment  ## what must hold before a commit; `make fix` repairs the first two
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m pytest
+
+fix: environment
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+environment:
+	@bash .ci/environment

@@ -1,0 +1,97 @@
+"""Combine what REST and the balance stream say about a spot account into totals and available funds.
+
+Rule 1: stream messages are absolute and newer than any answer whose request was sent before them.
+Rule 2: an asset that a complete answer does not list is gone; an answer that did not come changes nothing.
+Rule 3: lent funds have left the capital (API §2.3) but belong to the account; borrowed ones are in it but do not.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Dict, Mapping, Sequence, Set
+
+from backpack_connector.protocol.messages import BalanceUpdate
+from backpack_connector.protocol.models import Balance, BorrowLendPosition
+
+ZERO = Decimal(0)
+
+
+@dataclass
+class _Asset:
+    available: Decimal
+    locked: Decimal
+    staked: Decimal
+    changed_at: int
+    """Place in the order of everything received; see `mark`."""
+
+
+class SpotBalances:
+    """The balances of one spot account, in units of each asset."""
+
+    def __init__(self) -> None:
+        self._capital: Dict[str, _Asset] = {}
+        self._lent: Dict[str, Decimal] = {}
+        self._borrowed: Dict[str, Decimal] = {}
+        self._holds: Dict[str, "tuple[str, Decimal]"] = {}
+        self._held: Dict[str, Decimal] = {}
+        self._sequence = 0
+
+    def mark(self) -> int:
+        """Return the place of a request that is sent now, for `set_capital`."""
+        self._sequence += 1
+        return self._sequence
+
+    def set_capital(self, balances: Mapping[str, Balance], asked_at: int) -> None:
+        """Take a complete answer; assets that the stream has reported since it was asked keep the newer figure."""
+        newer = {asset: entry for asset, entry in self._capital.items() if entry.changed_at > asked_at}
+        self._capital = {
+            asset: _Asset(balance.available, balance.locked, balance.staked, asked_at)
+            for asset, balance in balances.items()
+        }
+        self._capital.update(newer)
+
+    def set_positions(self, positions: Sequence[BorrowLendPosition]) -> Set[str]:
+        """Take all lent and borrowed positions; return the assets that were not borrowed before."""
+        borrowed_before = set(self._borrowed)
+        self._lent = {row.symbol: row.net_quantity for row in positions if row.net_quantity > 0}
+        self._borrowed = {row.symbol: -row.net_quantity for row in positions if row.net_quantity < 0}
+        return set(self._borrowed) - borrowed_before
+
+    def apply_update(self, update: BalanceUpdate) -> None:
+        """Take one message of the balance stream."""
+        self._capital[update.asset] = _Asset(update.available, update.locked, update.staked, self.mark())
+
+    def totals(self) -> Dict[str, Decimal]:
+        """Return what the account owns, by asset; negative when more was borrowed and spent than it has."""
+        totals = {asset: entry.available + entry.locked + entry.staked for asset, entry in self._capital.items()}
+        for asset, lent in self._lent.items():
+            totals[asset] = totals.get(asset, ZERO) + lent
+        for asset, borrowed in self._borrowed.items():
+            totals[asset] = totals.get(asset, ZERO) - borrowed
+        return totals
+
+    def available(self) -> Dict[str, Decimal]:
+        """Return what orders can use, by asset: available capital and lent funds."""
+        available = {asset: entry.available for asset, entry in self._capital.items()}
+        for asset, lent in self._lent.items():
+            available[asset] = available.get(asset, ZERO) + lent
+        return available
+
+    def needs_redeeming(self, asset: str, quantity: Decimal) -> bool:
+        """Tell whether a quantity is there only if lent funds are redeemed."""
+        entry = self._capital.get(asset)
+        return asset in self._lent and quantity > (ZERO if entry is None else entry.available)
+
+    def hold(self, order_id: str, asset: str, quantity: Decimal) -> None:
+        """Count a quantity as used by an order that is on its way."""
+        self._holds[order_id] = (asset, quantity)
+        self._held[asset] = self._held.get(asset, ZERO) + quantity
+
+    def release(self, order_id: str) -> None:
+        """Stop counting it: the exchange knows the order, or never will."""
+        asset, quantity = self._holds.pop(order_id, ("", ZERO))
+        if asset:
+            self._held[asset] -= quantity
+
+    def held(self, asset: str) -> Decimal:
+        """Return what orders on their way use of an asset."""
+        return self._held.get(asset, ZERO)

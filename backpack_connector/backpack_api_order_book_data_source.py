@@ -1,0 +1,334 @@
+"""Keep order books from the depth stream and snapshots, without gaps, and pass on public trades.
+
+Rule 1: a book changes only through its `DepthSequence`, so that no update is missed or applied twice (F06, F07).
+Rule 2: a book that is out of sequence is emptied at once: no quote is better than a stale one.
+Rule 3: the exchange answers no subscription and is silent about symbols it does not know (API §3.1), so a pair whose
+        stream is silent is compared with a snapshot, and subscribed again when its book has moved on (F08).
+"""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
+
+from hummingbot.core.data_type.order_book import OrderBook
+from hummingbot.core.data_type.order_book_tracker import OrderBookTrackerMetrics
+from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
+from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
+from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
+from hummingbot.core.web_assistant.ws_assistant import WSAssistant
+
+from backpack_connector import backpack_constants as constants
+from backpack_connector.backpack_web_utils import ws_url
+from backpack_connector.protocol.depth import DepthSequence, Verdict
+from backpack_connector.protocol.errors import BackpackError, WireFormatError
+from backpack_connector.protocol.messages import DepthUpdate, ErrorFrame, PublicTrade, parse_message
+from backpack_connector.protocol.models import DepthSnapshot
+from backpack_connector.protocol.streams import depth_stream, subscribe_frame, trade_stream, unsubscribe_frame
+from backpack_connector.protocol.wire import read
+from backpack_connector.reconnect import Backoff, keep_connected
+from backpack_connector.to_hummingbot import book_rows, trade_message
+
+if TYPE_CHECKING:
+    from backpack_connector.backpack_base import BackpackExchangeBase
+
+HEARTBEAT_S = 15.0
+SNAPSHOT_LEVELS = 1000
+FIRST_RESYNC_PAUSE_S = 0.2
+LONGEST_RESYNC_PAUSE_S = 10.0
+SILENCE_S = 30.0
+SILENCE_CHECK_S = 5.0
+
+
+class _TrackedBook:
+    """One order book with the sequence that guards it."""
+
+    def __init__(self, trading_pair: str, symbol: str, book: OrderBook) -> None:
+        self.trading_pair = trading_pair
+        self.symbol = symbol
+        self.book = book
+        self.sequence: DepthSequence[DepthUpdate] = DepthSequence()
+        self.backoff = Backoff(FIRST_RESYNC_PAUSE_S, LONGEST_RESYNC_PAUSE_S)
+        self.resync: Optional["asyncio.Task[None]"] = None
+        self.last_update_at = time.monotonic()
+        self.last_trade_id = -1
+
+    def empty(self) -> None:
+        """Offer nothing until a snapshot is in."""
+        self.book.apply_snapshot([], [], self.book.last_diff_uid)
+
+    def take_snapshot(self, snapshot: DepthSnapshot) -> Optional[List[DepthUpdate]]:
+        """Splice a snapshot in and return the updates to apply after it; None when it is too old to use."""
+        where = f"get_depth {self.symbol}"
+        # Read the levels first: a malformed snapshot must leave the sequence as it was.
+        bids = book_rows(snapshot.bids, snapshot.update_id, where)
+        asks = book_rows(snapshot.asks, snapshot.update_id, where)
+        replay = self.sequence.snapshot(snapshot.update_id)
+        if replay is not None:
+            self.book.apply_snapshot(bids, asks, snapshot.update_id)
+        return replay
+
+    def apply(self, update: DepthUpdate) -> None:
+        """Apply an update that the sequence let through."""
+        where = f"depth.{self.symbol}"
+        self.book.apply_diffs(
+            book_rows(update.bids, update.last_update_id, where),
+            book_rows(update.asks, update.last_update_id, where),
+            update.last_update_id,
+        )
+
+
+class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):  # type: ignore[misc]
+    """The public streams of the tracked pairs. It goes on updating every book that it has handed out."""
+
+    def __init__(
+        self,
+        trading_pairs: List[str],
+        connector: "BackpackExchangeBase",
+        api_factory: WebAssistantsFactory,
+        domain: str = constants.DEFAULT_DOMAIN,
+    ) -> None:
+        super().__init__(trading_pairs)
+        self._connector = connector
+        self._api_factory = api_factory
+        self._domain = domain
+        self._books: Dict[str, _TrackedBook] = {}
+        self._is_listening = False
+        self._subscribed = asyncio.Event()
+        self.metrics: Optional[OrderBookTrackerMetrics] = None
+
+    @property
+    def are_books_in_sequence(self) -> bool:
+        """Tell whether every book is complete and up to date."""
+        return all(tracked.sequence.is_synchronized for tracked in self._books.values())
+
+    async def get_last_traded_prices(self, trading_pairs: List[str], domain: Optional[str] = None) -> Dict[str, float]:
+        return await self._connector.get_last_traded_prices(trading_pairs)
+
+    async def refresh_symbols(self) -> None:
+        """Read the list of markets again."""
+        await self._connector._update_trading_rules()
+
+    # Books
+
+    async def get_new_order_book(self, trading_pair: str) -> OrderBook:
+        """Return a complete book, which stays up to date from then on.
+
+        Raises:   KeyError when the pair is not traded on the exchange; RequestError when there is no snapshot.
+        """
+        symbol = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
+        tracked = _TrackedBook(trading_pair, symbol, self.order_book_create_function())
+        if self._is_listening:
+            # Updates must be on their way before the snapshot is taken.
+            await self._subscribed.wait()
+        self._books[symbol] = tracked
+        try:
+            while not await self._splice(tracked):
+                await self._sleep(tracked.backoff.next_pause_s())
+        except BaseException:
+            self._books.pop(symbol, None)
+            raise
+        return tracked.book
+
+    async def _order_book_snapshot(self, trading_pair: str) -> Any:
+        symbol = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
+        return await self._request_snapshot(symbol)
+
+    async def _request_snapshot(self, symbol: str) -> DepthSnapshot:
+        answer = await self._connector.request("get_depth", {"symbol": symbol, "limit": SNAPSHOT_LEVELS})
+        return read(DepthSnapshot, answer, f"get_depth {symbol}")
+
+    async def _splice(self, tracked: _TrackedBook) -> bool:
+        replay = tracked.take_snapshot(await self._request_snapshot(tracked.symbol))
+        if replay is None:
+            return False
+        for update in replay:
+            tracked.apply(update)
+        if self.metrics is not None:
+            self.metrics.total_snapshots_processed += 1
+            pair_metrics = self.metrics.get_or_create_pair_metrics(tracked.trading_pair)
+            pair_metrics.snapshots_processed += 1
+            pair_metrics.last_snapshot_timestamp = time.perf_counter()
+        tracked.last_update_at = time.monotonic()
+        return True
+
+    def _start_again(self, tracked: _TrackedBook) -> None:
+        tracked.empty()
+        if tracked.resync is None or tracked.resync.done():
+            tracked.resync = asyncio.ensure_future(self._resynchronize(tracked))
+
+    async def _resynchronize(self, tracked: _TrackedBook) -> None:
+        while True:
+            try:
+                if await self._splice(tracked):
+                    return
+            except (BackpackError, OSError) as error:
+                self.logger().warning(f"No snapshot of {tracked.trading_pair} yet: {error}")
+            await self._sleep(tracked.backoff.next_pause_s())
+
+    # Streams
+
+    async def listen_for_subscriptions(self) -> None:
+        """Keep the public streams connected and the books in sequence."""
+        self._is_listening = True
+        try:
+            await keep_connected(self._listen_once, "the public stream", self.logger(), self._sleep)
+        finally:
+            self._is_listening = False
+            for tracked in self._books.values():
+                if tracked.resync is not None:
+                    tracked.resync.cancel()
+            self._books.clear()
+
+    async def _listen_once(self) -> None:
+        watch: Optional["asyncio.Task[None]"] = None
+        try:
+            self._ws_assistant = await self._connected_websocket_assistant()
+            await self._subscribe_channels(self._ws_assistant)
+            for tracked in self._books.values():
+                tracked.sequence.restart()
+                self._start_again(tracked)
+            self._subscribed.set()
+            watch = asyncio.ensure_future(self._watch_silence())
+            await self._process_websocket_messages(self._ws_assistant)
+        finally:
+            self._subscribed.clear()
+            if watch is not None:
+                watch.cancel()
+            for tracked in self._books.values():
+                # Whatever happens until the stream is back would be missed.
+                tracked.sequence.restart()
+                tracked.empty()
+            assistant, self._ws_assistant = self._ws_assistant, None
+            await self._on_order_stream_interruption(assistant)
+
+    async def _connected_websocket_assistant(self) -> WSAssistant:
+        assistant = await self._api_factory.get_ws_assistant()
+        await assistant.connect(ws_url=ws_url(self._domain), ping_timeout=HEARTBEAT_S)
+        return assistant
+
+    async def _subscribe_channels(self, ws: WSAssistant) -> None:
+        streams: List[str] = []
+        for trading_pair in list(self._trading_pairs):
+            try:
+                symbol = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
+            except KeyError:
+                continue  # the tracker reports pairs that are not listed
+            streams.extend(self._streams_of(symbol))
+        if streams:
+            await ws.send(WSJSONRequest(payload=subscribe_frame(streams)))
+
+    def _streams_of(self, symbol: str) -> List[str]:
+        return [depth_stream(symbol), trade_stream(symbol)]
+
+    async def subscribe_to_trading_pair(self, trading_pair: str) -> bool:
+        """Subscribe to one more pair on the open connection; a symbol is accepted too (F08)."""
+        return await self._send_for_pair(trading_pair, subscribe_frame)
+
+    async def unsubscribe_from_trading_pair(self, trading_pair: str) -> bool:
+        """End the subscription of one pair."""
+        is_sent = await self._send_for_pair(trading_pair, unsubscribe_frame)
+        for symbol, tracked in list(self._books.items()):
+            if trading_pair in (tracked.trading_pair, symbol):
+                if tracked.resync is not None:
+                    tracked.resync.cancel()
+                del self._books[symbol]
+        return is_sent
+
+    async def _send_for_pair(self, trading_pair: str, frame_of: Any) -> bool:
+        if self._ws_assistant is None:
+            self.logger().warning(f"The public stream is not connected, so {trading_pair} cannot be changed on it now.")
+            return False
+        try:
+            symbol = trading_pair
+            if self._connector.trading_pair_or_none(trading_pair) is None:
+                symbol = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
+            await self._ws_assistant.send(WSJSONRequest(payload=frame_of(self._streams_of(symbol))))
+        except KeyError:
+            self.logger().error(f"{trading_pair} is not a market that can be traded on the exchange now.")
+            return False
+        return True
+
+    async def _process_websocket_messages(self, websocket_assistant: WSAssistant) -> None:
+        async for response in websocket_assistant.iter_messages():
+            try:
+                self._on_message(parse_message(response.data))
+            except WireFormatError as error:
+                self.logger().warning(f"A message of the public stream was skipped: {error}")
+                self._resynchronize_after_unreadable(response.data)
+
+    def _on_message(self, message: Any) -> None:
+        if isinstance(message, DepthUpdate):
+            self._on_depth(message)
+        elif isinstance(message, PublicTrade):
+            self._on_trade(message)
+        elif isinstance(message, ErrorFrame):
+            self.logger().error(f"The exchange refused a public subscription: {message.message} ({message.code})")
+
+    def _on_depth(self, update: DepthUpdate) -> None:
+        tracked = self._books.get(update.symbol)
+        if tracked is None:
+            return
+        tracked.last_update_at = time.monotonic()
+        verdict = tracked.sequence.update(update.first_update_id, update.last_update_id, update)
+        if verdict is Verdict.APPLY:
+            tracked.apply(update)
+            self._count_update(tracked)
+        elif verdict is Verdict.GAP:
+            self.logger().warning(
+                f"The order book of {tracked.trading_pair} missed updates before id {update.first_update_id}; "
+                "it is empty until a new snapshot is in."
+            )
+            self._start_again(tracked)
+
+    def _count_update(self, tracked: _TrackedBook) -> None:
+        if self.metrics is not None:
+            self.metrics.total_diffs_processed += 1
+            pair_metrics = self.metrics.get_or_create_pair_metrics(tracked.trading_pair)
+            pair_metrics.diffs_processed += 1
+            pair_metrics.last_diff_timestamp = time.perf_counter()
+
+    def _on_trade(self, trade: PublicTrade) -> None:
+        tracked = self._books.get(trade.symbol)
+        # Trade ids count up per symbol; after a reconnect some may come again.
+        if tracked is not None and trade.trade_id > tracked.last_trade_id:
+            tracked.last_trade_id = trade.trade_id
+            self._message_queue[self._trade_messages_queue_key].put_nowait(trade)
+
+    async def _parse_trade_message(self, raw_message: PublicTrade, message_queue: "asyncio.Queue[Any]") -> None:
+        trading_pair = self._connector.trading_pair_or_none(raw_message.symbol)
+        if trading_pair is not None:
+            message_queue.put_nowait(trade_message(raw_message, trading_pair))
+
+    async def listen_for_order_book_snapshots(self, ev_loop: Any, output: "asyncio.Queue[Any]") -> None:
+        """Wait for ever: the sequence asks for snapshots when they are needed, so none is due by the hour."""
+        await asyncio.get_running_loop().create_future()
+
+    def _resynchronize_after_unreadable(self, frame: Any) -> None:
+        payload = frame.get("data") if isinstance(frame, dict) else None
+        tracked = self._books.get(payload.get("s", "")) if isinstance(payload, dict) else None
+        if tracked is not None and payload is not None and payload.get("e") == "depth":
+            tracked.sequence.restart()
+            self._start_again(tracked)
+
+    async def _watch_silence(self) -> None:
+        while True:
+            await asyncio.sleep(SILENCE_CHECK_S)
+            for tracked in list(self._books.values()):
+                if time.monotonic() - tracked.last_update_at > SILENCE_S:
+                    await self._check_silent_book(tracked)
+
+    async def _check_silent_book(self, tracked: _TrackedBook) -> None:
+        tracked.last_update_at = time.monotonic()
+        try:
+            snapshot = await self._request_snapshot(tracked.symbol)
+        except (BackpackError, OSError) as error:
+            self.logger().warning(f"The stream of {tracked.trading_pair} is silent, and so is its depth: {error}")
+            return
+        known_id = tracked.sequence.last_update_id
+        if known_id is not None and snapshot.update_id > known_id:
+            self.logger().warning(
+                f"The stream of {tracked.trading_pair} is silent although its book has moved; subscribing again."
+            )
+            tracked.sequence.restart()
+            await self.subscribe_to_trading_pair(tracked.trading_pair)
+            self._start_again(tracked)

@@ -1,0 +1,91 @@
+"""Listen to the account's private streams, and know whether the subscription works.
+
+The exchange does not acknowledge a subscription; it answers with an error frame when it refuses one (API §3.1, §3.4).
+So the subscription counts as working once something arrived after it, at the latest the answer to our ping, and no
+error frame did. Until then the stream reports that it has received nothing, which keeps the connector not ready and
+its polls frequent (F09).
+"""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, List, Optional
+
+from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
+from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
+from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
+from hummingbot.core.web_assistant.ws_assistant import WSAssistant
+
+from backpack_connector import backpack_constants as constants
+from backpack_connector.backpack_auth import BackpackAuth
+from backpack_connector.backpack_web_utils import ws_url
+from backpack_connector.protocol.errors import AuthenticationRefused
+from backpack_connector.protocol.streams import subscribe_frame
+from backpack_connector.reconnect import keep_connected
+
+if TYPE_CHECKING:
+    from backpack_connector.backpack_base import BackpackExchangeBase
+
+HEARTBEAT_S = 15.0
+
+
+class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):  # type: ignore[misc]
+    """The private streams of one account."""
+
+    def __init__(
+        self,
+        connector: "BackpackExchangeBase",
+        auth: BackpackAuth,
+        api_factory: WebAssistantsFactory,
+        streams: List[str],
+        domain: str = constants.DEFAULT_DOMAIN,
+    ) -> None:
+        super().__init__()
+        self._connector = connector
+        self._auth = auth
+        self._api_factory = api_factory
+        self._streams = streams
+        self._domain = domain
+        self._subscribed_at: Optional[float] = None
+
+    @property
+    def last_recv_time(self) -> float:
+        """Return when something last arrived over a working subscription, in seconds; 0 while there is none."""
+        received = self._ws_assistant.last_recv_time if self._ws_assistant is not None else 0.0
+        return received if self._subscribed_at is not None and received >= self._subscribed_at else 0.0
+
+    async def listen_for_user_stream(self, output: "asyncio.Queue[Any]") -> None:
+        """Put every frame of the private streams into the queue, over as many connections as it takes."""
+
+        async def session() -> None:
+            await self._listen_once(output)
+
+        await keep_connected(session, "the private stream", self.logger(), self._sleep)
+
+    async def _listen_once(self, output: "asyncio.Queue[Any]") -> None:
+        try:
+            self._ws_assistant = await self._connected_websocket_assistant()
+            await self._subscribe_channels(self._ws_assistant)
+            await self._send_ping(self._ws_assistant)
+            self._connector.on_user_stream_subscribed()
+            await self._process_websocket_messages(self._ws_assistant, output)
+        finally:
+            self._subscribed_at = None
+            assistant, self._ws_assistant = self._ws_assistant, None
+            await self._on_user_stream_interruption(assistant)
+
+    async def _connected_websocket_assistant(self) -> WSAssistant:
+        assistant = await self._api_factory.get_ws_assistant()
+        await assistant.connect(ws_url=ws_url(self._domain), ping_timeout=HEARTBEAT_S)
+        return assistant
+
+    async def _subscribe_channels(self, websocket_assistant: WSAssistant) -> None:
+        # The clock may have been stepped while the connection was away, and a signature is only as good as its time.
+        await self._connector._update_time_synchronizer(pass_on_non_cancelled_error=True)
+        frame = subscribe_frame(self._streams, self._auth.subscription_signature())
+        await websocket_assistant.send(WSJSONRequest(payload=frame))
+        self._subscribed_at = time.time()
+
+    async def _process_event_message(self, event_message: Any, queue: "asyncio.Queue[Any]") -> None:
+        if isinstance(event_message, dict) and event_message.get("error") is not None:
+            raise AuthenticationRefused(f"the exchange refused the subscription: {event_message['error']}")
+        await super()._process_event_message(event_message, queue)

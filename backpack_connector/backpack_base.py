@@ -1,0 +1,413 @@
+"""Hold everything that the spot and the perpetual connector share.
+
+Raw frames and answers are parsed in `protocol`, translated in `to_hummingbot`, and applied here. How orders are placed,
+cancelled and reported is in `order_lifecycle`; how their fate is found out is in `order_reconciliation`.
+"""
+
+import asyncio
+from decimal import Decimal
+from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence
+
+import aiohttp
+from bidict import bidict
+from hummingbot.connector.exchange_py_base import ExchangePyBase
+from hummingbot.connector.trading_rule import TradingRule
+from hummingbot.core.api_throttler.data_types import RateLimit
+from hummingbot.core.data_type.common import OrderType, TradeType
+from hummingbot.core.data_type.in_flight_order import InFlightOrder
+from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
+from hummingbot.core.network_iterator import NetworkStatus
+from hummingbot.core.utils.async_utils import safe_ensure_future
+from hummingbot.core.web_assistant.connections.data_types import RESTMethod
+from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
+
+from backpack_connector import backpack_constants as constants
+from backpack_connector import backpack_web_utils
+from backpack_connector.backpack_api_order_book_data_source import BackpackAPIOrderBookDataSource
+from backpack_connector.backpack_api_user_stream_data_source import BackpackAPIUserStreamDataSource
+from backpack_connector.backpack_auth import BackpackAuth
+from backpack_connector.order_book_tracking import BackpackOrderBookTracker
+from backpack_connector.order_lifecycle import OrderLifecycle
+from backpack_connector.order_reconciliation import OrderReconciler
+from backpack_connector.order_tracking import BackpackOrderTracker
+from backpack_connector.protocol.endpoints import Endpoint, endpoint
+from backpack_connector.protocol.enums import MarketType, SystemStatus
+from backpack_connector.protocol.errors import BackpackError, ClockSkew, ConfigurationError, NoAnswer
+from backpack_connector.protocol.messages import ErrorFrame, OrderUpdate, parse_message
+from backpack_connector.protocol.models import AccountSummary, Market, SystemState, Ticker, is_market_type, read_rows
+from backpack_connector.protocol.rest import Parameters, body_fields, query_fields
+from backpack_connector.protocol.streams import BALANCE_UPDATES, ORDER_UPDATES
+from backpack_connector.protocol.symbols import Symbol, TradingPair, symbol_of, trading_pair_of
+from backpack_connector.protocol.units import fraction_from_bps
+from backpack_connector.protocol.wire import read
+from backpack_connector.reconnect import Backoff
+from backpack_connector.request_budget import RequestBudget, rate_limits
+from backpack_connector.to_hummingbot import trading_rule
+
+
+class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc]
+    """A Backpack account as Hummingbot sees it; a subclass says what kind of market it trades.
+
+    Raises:   ConfigurationError at construction when a key is malformed or the two do not belong together (F26).
+    """
+
+    LONG_POLL_INTERVAL = 30.0
+    """The poll only confirms what the streams say; it costs a handful of requests whatever the number of orders."""
+    TRADING_RULES_INTERVAL = 300.0
+    """The exchange's CDN keeps the market list this long (API §2.0)."""
+    TRADING_FEES_INTERVAL = 3600.0
+    """The fee tier is recalculated hourly (API §5.3)."""
+
+    web_utils = backpack_web_utils
+    market_type: MarketType
+
+    def __init__(
+        self,
+        backpack_api_key: str,
+        backpack_api_secret: str,
+        balance_asset_limit: Optional[Dict[str, Dict[str, Decimal]]] = None,
+        rate_limits_share_pct: Decimal = Decimal("100"),
+        trading_pairs: Optional[List[str]] = None,
+        trading_required: bool = True,
+        domain: str = constants.DEFAULT_DOMAIN,
+    ) -> None:
+        self._api_key = backpack_api_key
+        self._api_secret = backpack_api_secret
+        self._rate_limits_share_pct = rate_limits_share_pct
+        self._trading_pairs = trading_pairs or []
+        self._trading_required = trading_required
+        self._domain = domain
+        self._broker_id = constants.broker_id()
+        self._markets: Dict[str, Market] = {}
+        self._maker_fee: Optional[Decimal] = None
+        self._taker_fee: Optional[Decimal] = None
+        self._balances_received = False
+        self._reconciler_task: Optional["asyncio.Task[None]"] = None
+        self._symbols_task: Optional["asyncio.Task[Any]"] = None
+        super().__init__(balance_asset_limit, rate_limits_share_pct)
+        self._set_order_book_tracker(
+            BackpackOrderBookTracker(
+                data_source=self._orderbook_ds, trading_pairs=self.trading_pairs, domain=self.domain
+            )
+        )
+        self._reconciler = OrderReconciler(self)
+
+    # What Hummingbot asks about the connector
+
+    @property
+    def name(self) -> str:
+        return self._domain
+
+    @property
+    def domain(self) -> str:
+        return self._domain
+
+    @property
+    def authenticator(self) -> BackpackAuth:
+        return BackpackAuth(self._api_key, self._api_secret, self._time_synchronizer)
+
+    @property
+    def rate_limits_rules(self) -> List[RateLimit]:
+        return rate_limits()
+
+    @property
+    def client_order_id_max_length(self) -> int:
+        return constants.MAX_ORDER_ID_LENGTH
+
+    @property
+    def client_order_id_prefix(self) -> str:
+        return constants.HBOT_ORDER_ID_PREFIX
+
+    @property
+    def trading_rules_request_path(self) -> str:
+        return constants.MARKETS_PATH_URL
+
+    @property
+    def trading_pairs_request_path(self) -> str:
+        return constants.MARKETS_PATH_URL
+
+    @property
+    def check_network_request_path(self) -> str:
+        return constants.NETWORK_STATUS_PATH_URL
+
+    @property
+    def trading_pairs(self) -> List[str]:
+        return self._trading_pairs
+
+    @property
+    def is_cancel_request_in_exchange_synchronous(self) -> bool:
+        return True
+
+    @property
+    def is_trading_required(self) -> bool:
+        return self._trading_required
+
+    @property
+    def order_tracker(self) -> BackpackOrderTracker:
+        """Return the tracker of this connector's orders."""
+        return self._order_tracker  # type: ignore[no-any-return]
+
+    @property
+    def status_dict(self) -> Dict[str, bool]:
+        status: Dict[str, bool] = super().status_dict
+        # An account that holds nothing is still an account whose balances are known (F32).
+        status["account_balance"] = self._balances_received or not self.is_trading_required
+        return status
+
+    def supported_order_types(self) -> List[OrderType]:
+        return [OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.MARKET]
+
+    # Parts
+
+    def _create_web_assistants_factory(self) -> WebAssistantsFactory:
+        # ExchangePyBase has no hook for its throttler, and this is the first call after it made its own.
+        self._throttler = RequestBudget(self._auth.account, self._rate_limits_share_pct)
+        return backpack_web_utils.build_api_factory(
+            throttler=self._throttler,
+            time_synchronizer=self._time_synchronizer,
+            domain=self.domain,
+            auth=self._auth,
+        )
+
+    def _create_order_book_data_source(self) -> BackpackAPIOrderBookDataSource:
+        return BackpackAPIOrderBookDataSource(
+            trading_pairs=self._trading_pairs,
+            connector=self,
+            api_factory=self._web_assistants_factory,
+            domain=self.domain,
+        )
+
+    def _create_user_stream_data_source(self) -> UserStreamTrackerDataSource:
+        return BackpackAPIUserStreamDataSource(
+            connector=self,
+            auth=self._auth,
+            api_factory=self._web_assistants_factory,
+            streams=self._private_streams(),
+            domain=self.domain,
+        )
+
+    def _create_order_tracker(self) -> BackpackOrderTracker:
+        return BackpackOrderTracker(connector=self)
+
+    def _private_streams(self) -> List[str]:
+        return [ORDER_UPDATES, BALANCE_UPDATES]
+
+    # Network
+
+    async def start_network(self) -> None:
+        await super().start_network()
+        # An instance without trading pairs never asks for the market list on its own, and so never got ready (F37).
+        self._symbols_task = safe_ensure_future(self.trading_pair_symbol_map())
+        if self.is_trading_required:
+            self._reconciler_task = safe_ensure_future(self._reconciler.run())
+            self._poll_notifier.set()
+
+    async def stop_network(self) -> None:
+        await super().stop_network()
+        for task in (self._reconciler_task, self._symbols_task):
+            if task is not None:
+                task.cancel()
+        self._reconciler_task = self._symbols_task = None
+
+    async def check_network(self) -> NetworkStatus:
+        """Tell whether the exchange works; its maintenance counts as not connected."""
+        try:
+            answer = await self.request("get_status")
+            state = read(SystemState, answer, "get_status")
+        except BackpackError as error:
+            self.logger().debug(f"The network check failed: {error}")
+            return NetworkStatus.NOT_CONNECTED
+        if state.status is SystemStatus.MAINTENANCE:
+            self.logger().warning(f"{self.name} is in maintenance: {state.message or 'no message'}")
+            return NetworkStatus.NOT_CONNECTED
+        return NetworkStatus.CONNECTED
+
+    def on_user_stream_subscribed(self) -> None:
+        """Ask for everything that may have been missed while the private stream was away."""
+        self._poll_notifier.set()
+
+    async def request(
+        self,
+        operation_id: str,
+        parameters: Parameters = None,
+        *,
+        headers: Optional[Dict[str, str]] = None,
+    ) -> Any:
+        """Send one operation and return its decoded data, None for an empty answer.
+
+        A request that the exchange refused because of the clock is repeated once with the exchange's time: refused
+        means that it was not executed (F34).
+
+        Raises:   RequestError by meaning; its `outcome_known` tells whether the exchange may have done it.
+        """
+        row = endpoint(operation_id)
+        try:
+            return await self._send(row, parameters, headers)
+        except ClockSkew:
+            self.logger().warning("The exchange refused a time stamp; asking for its time and sending again.")
+            await self._resynchronize_clock()
+            return await self._send(row, parameters, headers)
+
+    async def _send(self, row: Endpoint, parameters: Parameters, headers: Optional[Dict[str, str]]) -> Any:
+        assistant = await self._web_assistants_factory.get_rest_assistant()
+        in_body = row.sends_body and parameters is not None
+        try:
+            return await assistant.execute_request(
+                url=backpack_web_utils.rest_url(row.path, self.domain),
+                throttler_limit_id=row.operation_id,
+                params=None if row.sends_body or parameters is None else query_fields(parameters),
+                data=body_fields(parameters) if in_body else None,
+                method=RESTMethod[row.method],
+                is_auth_required=row.is_signed,
+                timeout=constants.REQUEST_TIMEOUT_S,
+                headers=headers,
+            )
+        except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
+            reason = str(error) or type(error).__name__
+            raise NoAnswer(f"no answer from the exchange: {reason}", operation=row.operation_id) from error
+
+    async def _resynchronize_clock(self) -> None:
+        self._time_synchronizer.clear_time_offset_ms_samples()
+        await self._update_time_synchronizer(pass_on_non_cancelled_error=True)
+
+    def _is_request_exception_related_to_time_synchronizer(self, request_exception: Exception) -> bool:
+        return isinstance(request_exception, ClockSkew)
+
+    # Markets
+
+    async def _make_trading_rules_request(self) -> Any:
+        return await self.request("get_markets", {"marketType": self.market_type.value})
+
+    async def _make_trading_pairs_request(self) -> Any:
+        return await self._make_trading_rules_request()
+
+    def _read_markets(self, exchange_info: Any) -> "tuple[Dict[str, Market], List[str]]":
+        """Return the visible markets of this connector's type by trading pair, and what could not be read."""
+        rows = [row for row in read(List[Any], exchange_info, "get_markets") if is_market_type(row, self.market_type)]
+        markets, complaints = read_rows(Market, rows, "get_markets")
+        pairs = {self.trading_pair_or_none(market.symbol): market for market in markets if market.visible}
+        return {pair: market for pair, market in pairs.items() if pair is not None}, complaints
+
+    async def _format_trading_rules(self, exchange_info_dict: Any) -> List[TradingRule]:
+        self._markets, complaints = self._read_markets(exchange_info_dict)
+        for complaint in complaints:
+            self.logger().error(f"A market is left out because its rules cannot be read: {complaint}")
+        return [
+            trading_rule(market, trading_pair)
+            for trading_pair, market in self._markets.items()
+            # A pair that is being traded keeps its rule, so that its orders can still be shown and cancelled.
+            if market.accepts_new_orders or trading_pair in self._trading_pairs
+        ]
+
+    def _initialize_trading_pair_symbols_from_exchange_info(self, exchange_info: Any) -> None:
+        markets, _ = self._read_markets(exchange_info)
+        tradable = {market.symbol: pair for pair, market in markets.items() if market.accepts_new_orders}
+        self._set_trading_pair_symbol_map(bidict(tradable))
+
+    def symbol_of(self, order: InFlightOrder) -> Symbol:
+        """Return the symbol of an order's market."""
+        return symbol_of(order.trading_pair, self.market_type)
+
+    def trading_pair_or_none(self, symbol: str) -> Optional[TradingPair]:
+        """Return the trading pair of a symbol, or None when it is a market of another type."""
+        try:
+            return trading_pair_of(symbol, self.market_type)
+        except ConfigurationError:
+            return None
+
+    async def get_last_traded_prices(self, trading_pairs: List[str]) -> Dict[str, float]:
+        """Return last prices by trading pair with one request; a pair that never traded is absent."""
+        symbols = {symbol_of(pair, self.market_type): pair for pair in trading_pairs}
+        if len(symbols) == 1:
+            answer = await self.request("get_ticker", {"symbol": next(iter(symbols))})
+            rows = [] if answer is None else [answer]
+        else:
+            rows = await self.request("get_tickers")
+        wanted = [row for row in rows if isinstance(row, dict) and row.get("symbol") in symbols]
+        tickers: Sequence[Ticker]
+        tickers, complaints = read_rows(Ticker, wanted, "get_tickers")
+        for complaint in complaints:
+            self.logger().warning(f"A last price was left out: {complaint}")
+        return {symbols[Symbol(ticker.symbol)]: float(ticker.last_price) for ticker in tickers}
+
+    async def _get_last_traded_price(self, trading_pair: str) -> float:
+        prices = await self.get_last_traded_prices([trading_pair])
+        return prices.get(trading_pair, float("nan"))
+
+    # Regular questions
+
+    async def _trading_rules_polling_loop(self) -> None:
+        await self._repeat(self._update_trading_rules, self.TRADING_RULES_INTERVAL, "the trading rules")
+
+    async def _trading_fees_polling_loop(self) -> None:
+        await self._repeat(self._update_trading_fees, self.TRADING_FEES_INTERVAL, "the trading fees")
+
+    async def _repeat(self, update: Callable[[], Awaitable[None]], interval_s: float, what: str) -> None:
+        # Hummingbot's own loops ask again twice a second while a query fails (F33).
+        backoff = Backoff()
+        while True:
+            try:
+                await update()
+                backoff.reset()
+                await self._sleep(interval_s)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - boundary of the polling task
+                pause_s = backoff.next_pause_s()
+                self.logger().network(
+                    f"Could not update {what} ({error}); trying again in {pause_s:.1f} s.",
+                    app_warning_msg=f"Could not update {what} of {self.name}. Check the network connection.",
+                )
+                await self._sleep(pause_s)
+
+    async def _update_trading_fees(self) -> None:
+        account = read(AccountSummary, await self.request("get_account"), "get_account")
+        maker_bps, taker_bps = self._account_fees_bps(account)
+        self._maker_fee, self._taker_fee = fraction_from_bps(maker_bps), fraction_from_bps(taker_bps)
+
+    def _account_fees_bps(self, account: AccountSummary) -> "tuple[Decimal, Decimal]":
+        raise NotImplementedError
+
+    def _fee_fraction(self, order_type: OrderType, is_maker: Optional[bool]) -> Decimal:
+        """Return the account's fee, or the configured one until that is known; rebates are negative (F17)."""
+        maker = order_type is OrderType.LIMIT_MAKER if is_maker is None else is_maker
+        account_fee = self._maker_fee if maker else self._taker_fee
+        return self.estimate_fee_pct(maker) if account_fee is None else account_fee
+
+    # Private stream
+
+    async def _user_stream_event_listener(self) -> None:
+        async for event in self._iter_user_event_queue():
+            try:
+                self._on_account_message(parse_message(event))
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - boundary of the listener: no frame may end it (F41)
+                self.logger().error("Unexpected error in user stream listener loop.", exc_info=True)
+                self.logger().warning(f"A message of the private stream was skipped: {error}")
+
+    def _on_account_message(self, message: Any) -> None:
+        """Apply one message; a subclass adds what only its market has."""
+        if isinstance(message, OrderUpdate):
+            self._on_order_message(message)
+        elif isinstance(message, ErrorFrame):
+            self.logger().error(f"The exchange refused a private subscription: {message.message} ({message.code})")
+
+    def reference_prices(self, trading_pair: str) -> "tuple[Optional[Decimal], Optional[Decimal], Optional[Decimal]]":
+        """Return (best bid, best ask, last price) of a pair, None for each that is not known."""
+        book = self.order_book_tracker.order_books.get(trading_pair)
+        if book is None:
+            return None, None, None
+        bid = next(iter(book.bid_entries()), None)
+        ask = next(iter(book.ask_entries()), None)
+        last = Decimal(str(book.last_trade_price))
+        return (
+            None if bid is None else Decimal(str(bid.price)),
+            None if ask is None else Decimal(str(ask.price)),
+            last if last.is_finite() else None,
+        )
+
+    def _expected_price(self, trading_pair: str, trade_type: TradeType) -> Optional[Decimal]:
+        bid, ask, last = self.reference_prices(trading_pair)
+        touch = ask if trade_type is TradeType.BUY else bid
+        return touch or last

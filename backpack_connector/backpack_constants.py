@@ -1,0 +1,57 @@
+"""State what Hummingbot wants to know about the connector as constants, derived from `protocol`."""
+
+import os
+from typing import Optional
+
+from backpack_connector.protocol.endpoints import endpoint
+from backpack_connector.protocol.errors import ConfigurationError
+
+EXCHANGE_NAME = "backpack"
+DEFAULT_DOMAIN = "backpack"
+SIMULATOR_DOMAIN = "backpack_simulator"
+
+SIMULATOR_URL_VARIABLE = "BACKPACK_SIMULATOR_URL"
+DEFAULT_SIMULATOR_URL = "http://127.0.0.1:8700"
+REST_URL = "https://api.backpack.exchange"
+WS_URL = "wss://ws.backpack.exchange"
+
+BROKER_ID_VARIABLE = "BACKPACK_BROKER_ID"
+DEFAULT_BROKER_ID = "2200"
+"""Hummingbot Foundation's: its fee share comes out of the exchange's fee, not out of the user's money."""
+_MAX_BROKER_ID = 65_535
+_NO_BROKER_WORDS = ("none", "off", "no")
+
+SERVER_TIME_PATH_URL = endpoint("get_time").path
+NETWORK_STATUS_PATH_URL = endpoint("get_status").path
+MARKETS_PATH_URL = endpoint("get_markets").path
+
+MAX_ORDER_ID_LENGTH = 10
+"""Digits of the largest 32-bit number: client ids are uint32 on the wire (API §2.0)."""
+HBOT_ORDER_ID_PREFIX = ""
+
+REQUEST_TIMEOUT_S = 10.0
+"""After this an answer counts as lost, and the outcome of an order as unknown."""
+
+
+def broker_id() -> Optional[str]:
+    """Return the broker id to send on order placement, or None when the user wants none.
+
+    Raises:   ConfigurationError when the variable holds neither a 16-bit number nor a word for none.
+    """
+    text = os.environ.get(BROKER_ID_VARIABLE, DEFAULT_BROKER_ID).strip()
+    if not text or text.lower() in _NO_BROKER_WORDS:
+        return None
+    if text.isascii() and text.isdigit() and int(text) <= _MAX_BROKER_ID:
+        return text
+    raise ConfigurationError(f"{BROKER_ID_VARIABLE} must be a number up to {_MAX_BROKER_ID} or none, not {text!r}.")
+
+
+def simulator_url() -> str:
+    """Return the base URL of the local simulator, without a trailing slash.
+
+    Raises:   ConfigurationError when the variable is no http URL.
+    """
+    url = os.environ.get(SIMULATOR_URL_VARIABLE, "").strip() or DEFAULT_SIMULATOR_URL
+    if not url.startswith(("http://", "https://")):
+        raise ConfigurationError(f"{SIMULATOR_URL_VARIABLE} must start with http:// or https://, but is {url!r}.")
+    return url.rstrip("/")

@@ -1,0 +1,132 @@
+"""Trade Backpack's spot markets with Hummingbot."""
+
+from decimal import Decimal
+from typing import Any, Dict, Optional
+
+from hummingbot.core.data_type.common import OrderType, TradeType
+from hummingbot.core.data_type.in_flight_order import InFlightOrder
+from hummingbot.core.data_type.trade_fee import TradeFeeBase
+
+from backpack_connector.account_balances import SpotBalances
+from backpack_connector.backpack_base import BackpackExchangeBase
+from backpack_connector.protocol.enums import MarketType
+from backpack_connector.protocol.errors import BackpackError
+from backpack_connector.protocol.messages import BalanceUpdate
+from backpack_connector.protocol.models import AccountSummary, BorrowLendPosition, read_balances, read_rows
+from backpack_connector.to_hummingbot import spot_fill_fee
+
+
+class BackpackExchange(BackpackExchangeBase):
+    """The spot markets of one account.
+
+    Balances follow the exchange: total = available + locked + staked + lent - borrowed, and available for trading
+    = available + lent, because an order that needs lent funds tells the exchange to redeem them.
+    """
+
+    market_type = MarketType.SPOT
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._spot_balances = SpotBalances()
+        super().__init__(*args, **kwargs)
+        # The balance stream reports every change, so available funds need no estimate in between (F16).
+        self.real_time_balance_update = True
+
+    # Fees
+
+    def _account_fees_bps(self, account: AccountSummary) -> "tuple[Decimal, Decimal]":
+        return account.spot_maker_fee, account.spot_taker_fee
+
+    def _get_fee(
+        self,
+        base_currency: str,
+        quote_currency: str,
+        order_type: OrderType,
+        order_side: TradeType,
+        amount: Decimal,
+        price: Decimal = Decimal("NaN"),
+        is_maker: Optional[bool] = None,
+    ) -> TradeFeeBase:
+        return TradeFeeBase.new_spot_fee(
+            fee_schema=self.trade_fee_schema(),
+            trade_type=order_side,
+            percent=self._fee_fraction(order_type, is_maker),
+        )
+
+    def _fill_fee(self, order: InFlightOrder, fee: Decimal, fee_symbol: str) -> TradeFeeBase:
+        return spot_fill_fee(order.trade_type, order.trading_pair, fee, fee_symbol)
+
+    # Balances
+
+    async def _update_balances(self) -> None:
+        asked_at = self._spot_balances.mark()
+        balances, complaints = read_balances(await self.request("get_balances"))
+        for complaint in complaints:
+            self.logger().warning(f"A balance was left out: {complaint}")
+        self._spot_balances.set_capital(balances, asked_at)
+        await self._update_lent()
+        self._publish_balances()
+
+    async def _update_lent(self) -> None:
+        try:
+            answer = await self.request("get_borrow_lend_positions")
+            positions, complaints = read_rows(BorrowLendPosition, answer, "get_borrow_lend_positions")
+        except BackpackError as error:
+            # What was lent a moment ago is a better guess than nothing (F15).
+            self.logger().warning(f"Lent and borrowed funds could not be asked; the last known ones stay: {error}")
+            return
+        for complaint in complaints:
+            self.logger().warning(f"A lent or borrowed position was left out: {complaint}")
+        newly_borrowed = self._spot_balances.set_positions(positions)
+        if newly_borrowed:
+            self.logger().warning(
+                f"The account has borrowed {', '.join(sorted(newly_borrowed))}; totals are shown without borrowed funds."
+            )
+
+    def _publish_balances(self) -> None:
+        self._account_balances = self._spot_balances.totals()
+        self._account_available_balances = self._spot_balances.available()
+        self._balances_received = True
+
+    def _on_account_message(self, message: Any) -> None:
+        if isinstance(message, BalanceUpdate):
+            self._spot_balances.apply_update(message)
+            self._publish_balances()
+        else:
+            super()._on_account_message(message)
+
+    def get_available_balance(self, currency: str) -> Decimal:
+        """Return what can be traded, less what orders take of which the exchange does not know yet."""
+        available: Decimal = super().get_available_balance(currency)
+        held = self._spot_balances.held(currency)
+        return max(Decimal(0), available - held) if held else available
+
+    def in_flight_asset_balances(self, in_flight_orders: Dict[str, InFlightOrder]) -> Dict[str, Decimal]:
+        """Return what open orders lock, by asset; a market order counts with the price that it would get (F14)."""
+        locked: Dict[str, Decimal] = {}
+        for order in (in_flight_orders or {}).values():
+            if order.is_done:
+                continue
+            asset, amount = self._needed(order, order.amount - order.executed_amount_base)
+            locked[asset] = locked.get(asset, Decimal(0)) + amount
+        return locked
+
+    def _needed(self, order: InFlightOrder, amount: Decimal) -> "tuple[str, Decimal]":
+        """Return (asset, quantity) that an order of this amount takes; fees come out of what it receives."""
+        if order.trade_type is TradeType.SELL:
+            return order.base_asset, amount
+        price = order.price
+        if price is None or not price.is_finite():
+            price = self._expected_price(order.trading_pair, order.trade_type) or Decimal(0)
+        return order.quote_asset, amount * price
+
+    def _hold_funds(self, order: InFlightOrder) -> None:
+        self._spot_balances.hold(order.client_order_id, *self._needed(order, order.amount))
+
+    def _release_funds(self, order: InFlightOrder) -> None:
+        self._spot_balances.release(order.client_order_id)
+
+    def _order_fields(self, order: InFlightOrder) -> Dict[str, Any]:
+        fields = super()._order_fields(order)
+        if self._spot_balances.needs_redeeming(*self._needed(order, order.amount)):
+            fields["autoLendRedeem"] = True  # API §4.1; without it the exchange refuses lent funds (F15)
+        return fields

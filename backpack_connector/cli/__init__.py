@@ -1,0 +1,1 @@
+"""The command `backpack`; it works where Hummingbot is not installed."""

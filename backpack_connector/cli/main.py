@@ -1,0 +1,97 @@
+"""Read the command line of `backpack`, load the one command that is asked for, and turn mistakes into exit codes.
+
+Exit codes: 0 done; 1 the command could not do it; 2 the command line is wrong. Both errors are one sentence on stderr.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from backpack_connector import __version__
+from backpack_connector.protocol.errors import BackpackError
+
+# The parser's own errors. Typer carries the parser inside itself since 0.20 and imported it as `click` before, so that
+# this class has one name, and two places.
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    name="backpack",
+    help="Backpack exchange connectors for Hummingbot.",
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Backpack exchange connectors for Hummingbot."""
+    if version:
+        print(f"backpack {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell which implementation of each connector Hummingbot uses here, and the versions."""
+    from backpack_connector.cli.status import show_status
+
+    show_status(as_json)
+
+
+@app.command()
+def simulate(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8700,
+    seed: Annotated[int, typer.Option(help="Same seed and same requests, same events.")] = 7,
+    background: Annotated[bool, typer.Option(help="Other traders keep the books alive.")] = True,
+    taker_delay: Annotated[bool, typer.Option(help="Delay taking orders as the exchange does.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the addresses and the key pair as JSON.")] = False,
+) -> None:
+    """Run a local Backpack: real matching, made-up money; prints its addresses and a ready key pair."""
+    from backpack_connector.cli.simulate import run_simulator
+
+    run_simulator(
+        host=host, port=port, seed=seed, background=background, taker_delay=taker_delay, as_json=as_json
+    )
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    try:
+        code = app(arguments, standalone_mode=False)
+    except _USAGE_ERROR as error:
+        return _complain(_sentence(error.format_message()), 2)  # type: ignore[attr-defined]
+    except BackpackError as error:
+        return _complain(_sentence(str(error)), 1)
+    except typer.Abort:
+        return _complain("Interrupted.", 130)
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(run())
+
+
+def _complain(sentence: str, code: int) -> int:
+    print(sentence, file=sys.stderr)
+    return code
+
+
+def _sentence(text: str) -> str:
+    line = " ".join(text.split())
+    return line if line.endswith((".", "?", "!")) else line + "."
+
+
+if __name__ == "__main__":
+    main()

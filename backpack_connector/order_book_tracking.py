@@ -1,0 +1,78 @@
+"""Start all order books side by side, and say that they are ready only while each is in sequence."""
+
+import asyncio
+from typing import Any
+
+from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
+
+from backpack_connector.protocol.errors import BackpackError
+from backpack_connector.reconnect import Backoff
+
+CLOSED_PAIR_PAUSE_S = 60.0
+PARALLEL_SNAPSHOTS = 8
+
+
+class BackpackOrderBookTracker(OrderBookTracker):  # type: ignore[misc]
+    """Hummingbot's tracker over a data source that keeps the books itself.
+
+    The data source applies updates to a book as they arrive, in sequence, so this tracker has no queues to drain: the
+    base class waits a second after each snapshot, and one failing pair stops all others (F45).
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._data_source.metrics = self._metrics
+
+    @property
+    def ready(self) -> bool:
+        return super().ready and self._data_source.are_books_in_sequence
+
+    async def _init_order_books(self) -> None:
+        slots = asyncio.Semaphore(PARALLEL_SNAPSHOTS)
+        await asyncio.gather(*(self._start_book(pair, slots) for pair in list(self._trading_pairs)))
+        self._order_books_initialized.set()
+
+    async def _start_book(self, trading_pair: str, slots: asyncio.Semaphore) -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                async with slots:
+                    book = await self._initial_order_book_for_trading_pair(trading_pair)
+            except KeyError:
+                self._give_up_for_now(trading_pair)
+                return
+            except (BackpackError, OSError, asyncio.TimeoutError) as error:
+                pause_s = backoff.next_pause_s()
+                self.logger().warning(
+                    f"No order book of {trading_pair} yet ({error}); trying again in {pause_s:.1f} s."
+                )
+                await self._sleep(pause_s)
+            else:
+                self._add_book(trading_pair, book)
+                return
+
+    def _add_book(self, trading_pair: str, book: Any) -> None:
+        self._order_books[trading_pair] = book
+        # The base class looks here when a pair is removed; nothing is ever put into the queue.
+        self._tracking_message_queues[trading_pair] = asyncio.Queue()
+        self.logger().info(f"Initialized order book for {trading_pair}.")
+
+    def _give_up_for_now(self, trading_pair: str) -> None:
+        self.logger().error(
+            f"{trading_pair} is not a market that can be traded on the exchange now; it has an empty order book. "
+            f"The exchange is asked again every {CLOSED_PAIR_PAUSE_S:.0f} s."
+        )
+        self._add_book(trading_pair, self._data_source.order_book_create_function())
+        self._tracking_tasks[trading_pair] = asyncio.ensure_future(self._wait_for_listing(trading_pair))
+
+    async def _wait_for_listing(self, trading_pair: str) -> None:
+        while True:
+            await self._sleep(CLOSED_PAIR_PAUSE_S)
+            try:
+                await self._data_source.refresh_symbols()
+                self._add_book(trading_pair, await self._initial_order_book_for_trading_pair(trading_pair))
+                await self._data_source.subscribe_to_trading_pair(trading_pair)
+            except (KeyError, BackpackError, OSError, asyncio.TimeoutError) as error:
+                self.logger().debug(f"{trading_pair} cannot be traded yet: {error}")
+            else:
+                return

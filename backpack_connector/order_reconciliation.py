@@ -1,0 +1,259 @@
+"""Find out what became of orders: open orders first, then the order history, then fills.
+
+Rule 1: an order is reported only by evidence: a row of the open orders, a row of the history, or an event.
+Rule 2: no state is reported before the fills that explain it are known; until the exchange lists them, it waits (F12).
+Rule 3: only a confirmed "not there" counts as not found: both lists answered, were read completely, and the order is
+        old enough that its request cannot still be on the way. Failures and overload change nothing (F30).
+Rule 4: the number of requests does not grow with the number of orders (F29).
+"""
+
+import asyncio
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Set, Tuple, Union
+
+from hummingbot.core.data_type.in_flight_order import InFlightOrder
+
+from backpack_connector.protocol.errors import BackpackError, OrderNotFound
+from backpack_connector.protocol.models import Fill, HistoricalOrder, Order, read_rows
+from backpack_connector.protocol.units import ms_from_seconds
+from backpack_connector.reconnect import Backoff
+
+if TYPE_CHECKING:
+    from backpack_connector.backpack_base import BackpackExchangeBase
+
+# A request is valid for 5 s after its time stamp (API §1.6); the history may lag some seconds behind the engine.
+CONCLUSIVE_AGE_S = 15.0
+TARGETED_LOOKUPS = 5
+HISTORY_PAGE = 1000
+FILLS_OVERLAP_S = 60.0
+FIRST_SETTLE_PAUSE_S = 0.5
+LONGEST_SETTLE_PAUSE_S = 10.0
+
+ListedOrder = Union[Order, HistoricalOrder]
+
+
+@dataclass
+class _Findings:
+    """What the lists say about a set of orders, by client order id."""
+
+    listed: Dict[str, ListedOrder]
+    absent: List[InFlightOrder]
+    """Orders that no list shows, although all lists answered and could be read."""
+
+
+class OrderReconciler:
+    """Asks the exchange about orders, on behalf of one connector."""
+
+    def __init__(self, connector: "BackpackExchangeBase") -> None:
+        self._connector = connector
+        self._unsettled: Set[str] = set()
+        self._wake = asyncio.Event()
+        self._turn = asyncio.Lock()
+
+    def settle_soon(self, order: InFlightOrder) -> None:
+        """Ask about an order soon, and again until it is settled, instead of at the next regular poll."""
+        self._unsettled.add(order.client_order_id)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Settle orders for ever; the connector runs this as a task."""
+        backoff = Backoff(FIRST_SETTLE_PAUSE_S, LONGEST_SETTLE_PAUSE_S)
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            backoff.reset()
+            while self._unsettled:
+                await self._pause(backoff)
+                try:
+                    await self._settle_once()
+                except asyncio.CancelledError:
+                    raise
+                except Exception:  # noqa: BLE001 - boundary of the task: one odd order must not end it
+                    self._connector.logger().error("Unexpected error while settling orders.", exc_info=True)
+
+    async def _pause(self, backoff: Backoff) -> None:
+        # A new unsettled order does not wait out the long pause that older ones have earned.
+        try:
+            await asyncio.wait_for(self._wake.wait(), timeout=backoff.next_pause_s())
+        except asyncio.TimeoutError:
+            return
+        self._wake.clear()
+        backoff.reset()
+        await asyncio.sleep(backoff.next_pause_s())
+
+    async def _settle_once(self) -> None:
+        tracker = self._connector.order_tracker
+        orders = {client_id: tracker.fillable_order(client_id) for client_id in list(self._unsettled)}
+        known = [order for order in orders.values() if order is not None]
+        self._unsettled -= {client_id for client_id, order in orders.items() if order is None}
+        self._unsettled -= await self.reconcile(known)
+
+    async def reconcile(self, orders: Sequence[InFlightOrder]) -> Set[str]:
+        """Ask about the given orders and apply what is found; return the client ids that are settled now."""
+        if not orders:
+            return set()
+        async with self._turn:
+            try:
+                findings = await self._find(orders)
+                if any(self._lacks_fills(order, findings) for order in orders):
+                    await self._apply_fills(orders)
+            except BackpackError as error:
+                self._connector.logger().warning(f"The state of {len(orders)} orders could not be asked: {error}")
+                return set()
+            settled = {
+                order.client_order_id
+                for order in orders
+                if order.client_order_id in findings.listed
+                and self._connector.apply_report(order, findings.listed[order.client_order_id])
+            }
+            for order in findings.absent:
+                if await self._count_absence(order):
+                    settled.add(order.client_order_id)
+            return settled
+
+    async def _find(self, orders: Sequence[InFlightOrder]) -> _Findings:
+        is_complete, rows = await self._open_orders()
+        listed, missing = _matched(orders, rows)
+        if missing:
+            history_is_complete, rows = await self._history(missing)
+            found, missing = _matched(missing, rows)
+            listed.update(found)
+            is_complete = is_complete and history_is_complete
+        return _Findings(listed, missing if is_complete else [])
+
+    async def _open_orders(self) -> Tuple[bool, List[Order]]:
+        answer = await self._connector.request(
+            "get_open_orders", {"marketType": self._connector.market_type.value}
+        )
+        return self._read(Order, answer, "get_open_orders")
+
+    async def _history(self, orders: Sequence[InFlightOrder]) -> Tuple[bool, List[HistoricalOrder]]:
+        is_complete, rows = True, []
+        targets = [order for order in orders if order.exchange_order_id is not None]
+        if len(targets) < len(orders) or len(targets) > TARGETED_LOOKUPS:
+            is_complete, rows = await self._history_page({"limit": HISTORY_PAGE})
+            _, unfound = _matched(orders, rows)
+            targets = [order for order in unfound if order.exchange_order_id is not None]
+        for order in targets[:TARGETED_LOOKUPS]:
+            page_is_complete, page = await self._history_page({"orderId": order.exchange_order_id})
+            is_complete = is_complete and page_is_complete
+            rows.extend(page)
+        return is_complete and len(targets) <= TARGETED_LOOKUPS, rows
+
+    async def _history_page(self, fields: Dict[str, Any]) -> Tuple[bool, List[HistoricalOrder]]:
+        answer = await self._connector.request(
+            "get_order_history", {"marketType": self._connector.market_type.value, **fields}
+        )
+        return self._read(HistoricalOrder, answer, "get_order_history")
+
+    def _read(self, kind: Any, answer: Any, where: str) -> Tuple[bool, List[Any]]:
+        rows, complaints = read_rows(kind, answer, where)
+        for complaint in complaints:
+            self._connector.logger().warning(f"A row was left out: {complaint}")
+        return not complaints, rows
+
+    def _lacks_fills(self, order: InFlightOrder, findings: _Findings) -> bool:
+        report = findings.listed.get(order.client_order_id)
+        if report is None:
+            return True  # a fill may be listed before the order's end is
+        return executed_quantity(report) > order.executed_amount_base
+
+    async def _apply_fills(self, orders: Sequence[InFlightOrder]) -> None:
+        for order, fill in await self.fills_of(orders):
+            self._connector.apply_fill(order, fill)
+
+    async def fills_of(self, orders: Sequence[InFlightOrder]) -> List[Tuple[InFlightOrder, Fill]]:
+        """Return all listed fills of the given orders, oldest first, each with its order."""
+        if len(orders) <= TARGETED_LOOKUPS and all(order.exchange_order_id is not None for order in orders):
+            queries = [{"orderId": order.exchange_order_id, "symbol": self._connector.symbol_of(order)} for order in orders]
+        else:
+            since = min(order.creation_timestamp for order in orders) - FILLS_OVERLAP_S
+            queries = [{"from": ms_from_seconds(since), "marketType": self._connector.market_type.value}]
+        fills = [fill for query in queries for fill in await self._all_pages(query)]
+        fills.sort(key=lambda fill: (fill.timestamp, fill.trade_id or 0))
+        pairs = []
+        for fill in fills:
+            order = _owner(orders, fill.order_id, fill.client_id_text, self._connector.trading_pair_or_none(fill.symbol))
+            if order is not None:
+                pairs.append((order, fill))
+        return pairs
+
+    async def _all_pages(self, query: Dict[str, Any]) -> List[Fill]:
+        fills: List[Fill] = []
+        offset = 0
+        while True:
+            answer = await self._connector.request("get_fills", {**query, "limit": HISTORY_PAGE, "offset": offset})
+            _, page = self._read(Fill, answer, "get_fills")
+            fills.extend(page)
+            received = len(answer) if isinstance(answer, list) else 0
+            offset += received
+            if received < HISTORY_PAGE:
+                return fills
+
+    async def _count_absence(self, order: InFlightOrder) -> bool:
+        age_s = self._connector._time() - order.creation_timestamp
+        if age_s < CONCLUSIVE_AGE_S or order.executed_amount_base > 0:
+            # Too young to conclude anything, or its fills prove that it exists and the history only lags.
+            return False
+        tracker = self._connector.order_tracker
+        if order.client_order_id in tracker.lost_orders:
+            self._connector.forget_lost_order(order)
+            return True
+        await tracker.process_order_not_found(order.client_order_id)
+        return order.is_done
+
+    async def report_of(self, order: InFlightOrder) -> ListedOrder:
+        """Return the exchange's newest word on one order.
+
+        Raises:   OrderNotFound when no list shows it; RequestError when the lists cannot be had.
+        """
+        findings = await self._find([order])
+        if order.client_order_id not in findings.listed:
+            raise OrderNotFound(f"Neither the open orders nor the history show order {order.client_order_id}.")
+        return findings.listed[order.client_order_id]
+
+
+def executed_quantity(report: ListedOrder) -> Decimal:
+    """Return how much of an order the exchange says was executed; a missing figure counts as nothing reported."""
+    return report.executed_quantity or Decimal(0)
+
+
+def _matched(
+    orders: Sequence[InFlightOrder], rows: Sequence[ListedOrder]
+) -> Tuple[Dict[str, ListedOrder], List[InFlightOrder]]:
+    by_order_id = {row.id: row for row in rows}
+    by_client_id = {row.client_id_text: row for row in rows if row.client_id_text is not None}
+    listed: Dict[str, ListedOrder] = {}
+    missing: List[InFlightOrder] = []
+    for order in orders:
+        if order.exchange_order_id is not None:
+            row = by_order_id.get(order.exchange_order_id)
+        else:
+            row = _created_by(order, by_client_id.get(order.client_order_id))
+        if row is None:
+            missing.append(order)
+        else:
+            listed[order.client_order_id] = row
+    return listed, missing
+
+
+def _created_by(order: InFlightOrder, row: Optional[ListedOrder]) -> Optional[ListedOrder]:
+    # The history goes back years; a client id of long ago may be listed again (client_order_ids).
+    if row is None or row.created_timestamp < order.creation_timestamp - FILLS_OVERLAP_S:
+        return None
+    return row
+
+
+def _owner(
+    orders: Sequence[InFlightOrder], order_id: str, client_id: Optional[str], trading_pair: Optional[str]
+) -> Optional[InFlightOrder]:
+    for order in orders:
+        if order.trading_pair != trading_pair:
+            continue
+        if order.exchange_order_id is not None:
+            if order.exchange_order_id == order_id:
+                return order
+        elif client_id is not None and client_id == order.client_order_id:
+            return order
+    return None

@@ -1,0 +1,86 @@
+"""Track orders for Hummingbot: find them at once, and never let a state go backwards."""
+
+from typing import Dict, Optional
+
+from hummingbot.connector.client_order_tracker import ClientOrderTracker
+from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
+
+_RANKS: Dict[OrderState, int] = {
+    OrderState.PENDING_CREATE: 0,
+    OrderState.OPEN: 1,
+    OrderState.PARTIALLY_FILLED: 2,
+    OrderState.PENDING_CANCEL: 3,
+}
+_FINAL_RANK = 4
+
+
+def goes_backwards(current: OrderState, new: OrderState) -> bool:
+    """Tell whether a report is older than what is known: answers and stream overtake each other (F35)."""
+    current_rank = _RANKS.get(current, _FINAL_RANK)
+    return current_rank == _FINAL_RANK or _RANKS.get(new, _FINAL_RANK) < current_rank
+
+
+class BackpackOrderTracker(ClientOrderTracker):  # type: ignore[misc]
+    """Hummingbot's order tracker, with two differences.
+
+    Finished orders stay known for ten minutes instead of half a minute, so that a late fill of a cancelled order still
+    finds its order (F10); and look-ups cost the same however many orders are remembered.
+    """
+
+    CACHED_ORDER_TTL = 600.0
+    MAX_CACHE_SIZE = 10_000
+
+    def fillable_order(self, client_order_id: str) -> Optional[InFlightOrder]:
+        """Return an order that fills may still belong to: active, lately finished or lost."""
+        return (
+            self._in_flight_orders.get(client_order_id)
+            or self._cached_orders.get(client_order_id)
+            or self._lost_orders.get(client_order_id)
+        )
+
+    def order_with_exchange_id(self, exchange_order_id: str) -> Optional[InFlightOrder]:
+        """Return the order that the exchange knows under an id; finished and lost orders included."""
+        for orders in (self._in_flight_orders, self._lost_orders, self._cached_orders):
+            for order in list(orders.values()):
+                if order.exchange_order_id == exchange_order_id:
+                    return order
+        return None
+
+    def fetch_order(
+        self, client_order_id: Optional[str] = None, exchange_order_id: Optional[str] = None
+    ) -> Optional[InFlightOrder]:
+        order = self._in_flight_orders.get(client_order_id) or self._cached_orders.get(client_order_id)
+        if order is None and exchange_order_id is not None:
+            order = self.order_with_exchange_id(exchange_order_id)
+            if order is not None and order.client_order_id in self._lost_orders:
+                return None
+        return order
+
+    def process_trade_update(self, trade_update: TradeUpdate) -> None:
+        order = self.fillable_order(trade_update.client_order_id)
+        if order is None:
+            return
+        executed_before = order.executed_amount_base
+        if order.update_with_trade_update(trade_update):
+            self._trigger_order_fills(
+                tracked_order=order,
+                prev_executed_amount_base=executed_before,
+                fill_amount=trade_update.fill_base_amount,
+                fill_price=trade_update.fill_price,
+                fill_fee=trade_update.fee,
+                trade_id=trade_update.trade_id,
+                exchange_order_id=trade_update.exchange_order_id,
+            )
+
+    async def _process_order_update(self, order_update: OrderUpdate) -> None:
+        order = self.fetch_order(order_update.client_order_id, order_update.exchange_order_id)
+        if order is not None and goes_backwards(order.current_state, order_update.new_state):
+            if order.exchange_order_id is None and order_update.exchange_order_id is not None:
+                order.update_exchange_order_id(order_update.exchange_order_id)
+            return
+        await super()._process_order_update(order_update)
+
+    def reopen(self, order: InFlightOrder) -> None:
+        """Take back a cancellation that the exchange accepted but did not carry out."""
+        if order.current_state is OrderState.PENDING_CANCEL:
+            order.current_state = OrderState.PARTIALLY_FILLED if order.executed_amount_base else OrderState.OPEN

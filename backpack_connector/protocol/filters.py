@@ -1,0 +1,86 @@
+"""Check an order against the rules of its market before it is sent. Source: API §5.2, §5.1."""
+
+from decimal import Decimal
+from statistics import median
+from typing import Optional, Sequence
+
+from .enums import OrderBookState, OrderType
+from .models import Market
+from .units import decimal_text
+
+
+def active_price(best_bid: Optional[Decimal], best_ask: Optional[Decimal], last: Optional[Decimal]) -> Optional[Decimal]:
+    """Return the reference of the limit price band: the median of those prices that there are, or None without any."""
+    prices: Sequence[Decimal] = [price for price in (best_bid, best_ask, last) if price is not None]
+    return median(prices) if prices else None
+
+
+def refusal(
+    market: Market,
+    order_type: OrderType,
+    quantity: Decimal,
+    price: Optional[Decimal] = None,
+    *,
+    post_only: bool = False,
+    reference_price: Optional[Decimal] = None,
+) -> Optional[str]:
+    """Return one sentence why the exchange would refuse the order, or None when no published rule speaks against it.
+
+    Units:    quantity in base units, prices in quote units; `reference_price` is the market's active price.
+    """
+    return (
+        _state_refusal(market, order_type, post_only)
+        or _quantity_refusal(market, quantity)
+        or (_price_refusal(market, price, reference_price) if order_type is OrderType.LIMIT else None)
+    )
+
+
+def _state_refusal(market: Market, order_type: OrderType, post_only: bool) -> Optional[str]:
+    if not market.accepts_new_orders:
+        return f"{market.symbol} takes no new orders now (its order book is {market.order_book_state})."
+    if order_type is OrderType.MARKET and not market.accepts_taker_orders:
+        return f"{market.symbol} takes no market orders now (its order book is {market.order_book_state})."
+    if market.order_book_state == OrderBookState.POST_ONLY and not post_only:
+        return f"{market.symbol} takes only post-only orders now; use LIMIT_MAKER."
+    return None
+
+
+def _quantity_refusal(market: Market, quantity: Decimal) -> Optional[str]:
+    rules = market.filters.quantity
+    if not quantity.is_finite() or quantity <= 0:
+        return f"The quantity must be a positive number, not {quantity}."
+    if quantity < rules.min_quantity:
+        return _outside(market, "quantity", quantity, "below the minimum", rules.min_quantity)
+    if rules.max_quantity is not None and quantity > rules.max_quantity:
+        return _outside(market, "quantity", quantity, "above the maximum", rules.max_quantity)
+    if quantity % rules.step_size:
+        return _outside(market, "quantity", quantity, "not a multiple of the step", rules.step_size)
+    return None
+
+
+def _price_refusal(market: Market, price: Optional[Decimal], reference_price: Optional[Decimal]) -> Optional[str]:
+    rules = market.filters.price
+    if price is None or not price.is_finite() or price <= 0:
+        return f"A limit order needs a positive price, not {price}."
+    if price < rules.min_price:
+        return _outside(market, "price", price, "below the minimum", rules.min_price)
+    if rules.max_price is not None and price > rules.max_price:
+        return _outside(market, "price", price, "above the maximum", rules.max_price)
+    if price % rules.tick_size:
+        return _outside(market, "price", price, "not a multiple of the tick", rules.tick_size)
+    return _band_refusal(market, price, reference_price)
+
+
+def _band_refusal(market: Market, price: Decimal, reference_price: Optional[Decimal]) -> Optional[str]:
+    rules = market.filters.price
+    if reference_price is None:
+        return None
+    if rules.max_multiplier is not None and price > reference_price * rules.max_multiplier:
+        return _outside(market, "price", price, "above the price band's", reference_price * rules.max_multiplier)
+    if rules.min_multiplier is not None and price < reference_price * rules.min_multiplier:
+        return _outside(market, "price", price, "below the price band's", reference_price * rules.min_multiplier)
+    return None
+
+
+def _outside(market: Market, what: str, value: Decimal, how: str, limit: Decimal) -> str:
+    return f"The {what} {decimal_text(value)} is {how} {decimal_text(limit)} of {market.symbol}."

@@ -1,0 +1,164 @@
+"""Share the exchange's request limits among all connectors of an account in this process, most urgent first.
+
+Rule 1: a pool counts requests of the last window; a request that does not fit waits until the oldest one leaves it.
+Rule 2: cancels go before orders, orders before reads; within a class it is first come, first served.
+Rule 3: reads leave a tenth of the pool to orders and cancels, orders leave a twentieth to cancels, so that a cancel
+        never waits behind polls (required behaviour F29).
+Rule 4: asking costs the same however many requests the window holds.
+Source: API §2.1: the limits are per account, whichever connector spends them.
+"""
+
+import asyncio
+import heapq
+import itertools
+import time
+from collections import deque
+from decimal import Decimal
+from enum import IntEnum
+from types import TracebackType
+from typing import Callable, Deque, Dict, List, Optional, Tuple, Type
+from weakref import WeakKeyDictionary
+
+from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
+from hummingbot.core.api_throttler.data_types import RateLimit
+
+from backpack_connector.protocol.endpoints import ENDPOINTS, Effect, Endpoint
+from backpack_connector.protocol.rate_limits import STANDARD_POOL, RatePool, client_pool
+
+
+class Urgency(IntEnum):
+    """Who goes first; smaller is more urgent."""
+
+    CANCEL = 0
+    ORDER = 1
+    READ = 2
+
+
+_RESERVED_SHARE = {Urgency.CANCEL: 0.0, Urgency.ORDER: 0.05, Urgency.READ: 0.10}
+
+
+def urgency_of(row: Optional[Endpoint]) -> Urgency:
+    """Return how urgent an operation is; a request that is not in the catalogue counts as a read."""
+    if row is None or row.effect is not Effect.TRADES:
+        return Urgency.READ
+    return Urgency.CANCEL if row.method == "DELETE" else Urgency.ORDER
+
+
+class RequestPool:
+    """The requests of one pool in its last window, and those that wait to join them."""
+
+    def __init__(self, limit: int, window_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit = limit
+        self._window_s = window_s
+        self._clock = clock
+        self._sent: Deque[float] = deque()
+        self._waiting: List[Tuple[int, int, "asyncio.Future[None]"]] = []
+        self._arrivals = itertools.count()
+        self._timer: Optional[asyncio.TimerHandle] = None
+
+    @property
+    def used(self) -> int:
+        """Return how many requests the window holds now."""
+        self._forget_old()
+        return len(self._sent)
+
+    async def acquire(self, urgency: Urgency) -> None:
+        """Wait until a request of this urgency fits, and count it."""
+        self._forget_old()
+        if not self._waiting and self._fits(urgency):
+            self._sent.append(self._clock())
+            return
+        place: "asyncio.Future[None]" = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (urgency, next(self._arrivals), place))
+        self._admit()
+        await place
+
+    def _fits(self, urgency: Urgency) -> bool:
+        # A small pool reserves nothing: a tenth of 30 would leave reads short for orders that never use this pool.
+        reserved = int(self.limit * _RESERVED_SHARE[urgency]) if self.limit >= 100 else 0
+        return len(self._sent) < max(1, self.limit - reserved)
+
+    def _forget_old(self) -> None:
+        horizon = self._clock() - self._window_s
+        while self._sent and self._sent[0] <= horizon:
+            self._sent.popleft()
+
+    def _admit(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._forget_old()
+        while self._waiting:
+            urgency, _, place = self._waiting[0]
+            if place.done():  # its task was cancelled
+                heapq.heappop(self._waiting)
+            elif self._fits(Urgency(urgency)):
+                heapq.heappop(self._waiting)
+                self._sent.append(self._clock())
+                place.set_result(None)
+            else:
+                wait_s = max(0.001, self._sent[0] + self._window_s - self._clock())
+                self._timer = asyncio.get_running_loop().call_later(wait_s, self._admit)
+                return
+
+
+class _Permit:
+    """The context in which one request is sent, as Hummingbot's REST assistant enters it."""
+
+    def __init__(self, budget: "RequestBudget", limit_id: str) -> None:
+        self._budget = budget
+        self._limit_id = limit_id
+
+    async def __aenter__(self) -> None:
+        await self._budget.acquire(self._limit_id)
+
+    async def __aexit__(
+        self,
+        error_type: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        return None
+
+
+# Waiting uses futures of one event loop, so each loop has pools of its own; Hummingbot runs all connectors on one.
+_pools: "WeakKeyDictionary[asyncio.AbstractEventLoop, Dict[Tuple[str, str, int], RequestPool]]" = WeakKeyDictionary()
+_ROWS: Dict[str, Endpoint] = {key: row for row in ENDPOINTS for key in (row.operation_id, row.path)}
+
+
+class RequestBudget(AsyncThrottlerBase):
+    """Hummingbot's throttler interface over the shared pools of one account.
+
+    A limit id is an operation id or a path; an id that the catalogue does not know counts in the standard pool, so
+    code of others that sends requests through the connector is counted too.
+    """
+
+    def __init__(self, account: str, limits_share_percentage: Optional[Decimal] = None) -> None:
+        super().__init__(rate_limits=rate_limits(), limits_share_percentage=limits_share_percentage)
+        self._account = account
+
+    def execute_task(self, limit_id: str) -> _Permit:  # type: ignore[override]
+        """Return the context that waits for a place in the pool."""
+        return _Permit(self, limit_id)
+
+    async def acquire(self, limit_id: str) -> None:
+        """Wait for a place in the pool of an operation."""
+        row = _ROWS.get(limit_id)
+        await self.pool(client_pool(row) if row else STANDARD_POOL).acquire(urgency_of(row))
+
+    def pool(self, published: RatePool) -> RequestPool:
+        """Return the shared pool of this account for a published limit, cut to the user's share of it."""
+        limit = max(1, int(published.limit * self.limits_pct))
+        pools = _pools.setdefault(asyncio.get_running_loop(), {})
+        key = (self._account, published.name, limit)
+        if key not in pools:
+            pools[key] = RequestPool(limit, published.window_s)
+        return pools[key]
+
+
+def rate_limits() -> List[RateLimit]:
+    """Return the published limits in Hummingbot's form, one row an operation, for those who list them."""
+    return [
+        RateLimit(limit_id=row.operation_id, limit=client_pool(row).limit, time_interval=client_pool(row).window_s)
+        for row in ENDPOINTS
+    ]

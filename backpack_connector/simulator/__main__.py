@@ -1,0 +1,137 @@
+"""Start the simulator from the command line: python -m backpack_connector.simulator."""
+
+import argparse
+import asyncio
+import base64
+import binascii
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from backpack_connector.protocol.errors import ConfigurationError
+from backpack_connector.protocol.signing import generate_key_pair
+
+from .sequencer import DEFAULT_TAKER_DELAY_S
+from .server import DEFAULT_HOST, DEFAULT_PORT, Simulator, serve
+
+_SEED_BYTES = 32
+_FAILURE = 1
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to start the simulator."""
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    seed: int = 1
+    has_background: bool = True
+    has_taker_delay: bool = True
+    seed_key: str | None = None
+    """Secret of the key pair to print, base64; a new one when absent."""
+    prints_json: bool = False
+
+
+def run(options: Options) -> int:
+    """Run the simulator until it is interrupted, and return the exit code."""
+    try:
+        api_key, api_secret = generate_key_pair(_seed_bytes(options.seed_key))
+        simulator = Simulator(
+            host=options.host,
+            port=options.port,
+            seed=options.seed,
+            taker_delay_s=DEFAULT_TAKER_DELAY_S if options.has_taker_delay else 0.0,
+            background=options.has_background,
+        )
+    except ConfigurationError as error:
+        return _fail(str(error))
+    ready_text = _json_text if options.prints_json else _plain_text
+    try:
+        asyncio.run(_serve(simulator, lambda: _say(ready_text(simulator, api_key, api_secret))))
+    except OSError as error:
+        return _fail(f"Port {options.port} of {options.host} cannot be used: {error.strerror or error}.")
+    return 0
+
+
+async def _serve(simulator: Simulator, on_ready: Callable[[], None]) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    await serve(simulator, stopped, lambda _: on_ready())
+
+
+def _seed_bytes(seed_key: str | None) -> bytes | None:
+    if seed_key is None:
+        return None
+    try:
+        seed = base64.b64decode(seed_key, validate=True)
+    except (binascii.Error, ValueError):
+        raise ConfigurationError("The seed key is not base64 text.") from None
+    if len(seed) != _SEED_BYTES:
+        raise ConfigurationError(f"The seed key holds {len(seed)} bytes instead of {_SEED_BYTES}.")
+    return seed
+
+
+def _json_text(simulator: Simulator, api_key: str, api_secret: str) -> str:
+    return json.dumps(
+        {
+            "apiKey": api_key,
+            "apiSecret": api_secret,
+            "restUrl": simulator.rest_url,
+            "seed": simulator.seed,
+            "wsUrl": simulator.ws_url,
+        }
+    )
+
+
+def _plain_text(simulator: Simulator, api_key: str, api_secret: str) -> str:
+    return "\n".join(
+        (
+            "A simulated Backpack exchange is running; stop it with Ctrl-C.",
+            f"  REST        {simulator.rest_url}",
+            f"  WebSocket   {simulator.ws_url}",
+            f"  Truth       {simulator.rest_url}/simulator/truth",
+            "A key pair with play money (any other ED25519 key pair works as well):",
+            f"  API key     {api_key}",
+            f"  API secret  {api_secret}",
+        )
+    )
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _fail(sentence: str) -> int:
+    sys.stderr.write(sentence + "\n")
+    return _FAILURE
+
+
+def parse_options(arguments: Sequence[str] | None = None) -> Options:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m backpack_connector.simulator", description=__doc__)
+    parser.add_argument("--host", default=DEFAULT_HOST, help="an address of this machine (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes any free port (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the background flow (default: %(default)s)")
+    parser.add_argument("--no-background", action="store_true", help="leave the books empty")
+    parser.add_argument("--no-taker-delay", action="store_true", help="do not hold orders back for 100 ms")
+    parser.add_argument("--seed-key", help="base64 secret of the key pair to print; a new one by default")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON when ready")
+    parsed = parser.parse_args(arguments)
+    return Options(
+        host=parsed.host,
+        port=parsed.port,
+        seed=parsed.seed,
+        has_background=not parsed.no_background,
+        has_taker_delay=not parsed.no_taker_delay,
+        seed_key=parsed.seed_key,
+        prints_json=parsed.json,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run(parse_options()))

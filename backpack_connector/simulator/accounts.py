@@ -1,0 +1,97 @@
+"""Open accounts with faucet money, and keep their settings, orders and fills."""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from .ledger import Ledger
+from .orders import Fill, Order
+
+DEFAULT_FAUCET: Mapping[str, Decimal] = {
+    "USDC": Decimal("10000"),
+    "SOL": Decimal("50"),
+    "BTC": Decimal("0.2"),
+    "ETH": Decimal("2"),
+    "USDT": Decimal("1000"),
+    "kBONK": Decimal("50000"),
+}
+
+
+class Account:
+    """One account, named by its public key in base64. Fees are in basis points; negative = rebate (API §5.3)."""
+
+    def __init__(self, account_id: str, opened_us: int, *, is_background: bool = False) -> None:
+        self.account_id = account_id
+        self.opened_us = opened_us
+        self.is_background = is_background
+        """Owned by the background flow: nobody asks for its history, so none is kept."""
+        self.spot_maker_fee_bps = Decimal(8)
+        self.spot_taker_fee_bps = Decimal(10)
+        self.futures_maker_fee_bps = Decimal(2)
+        self.futures_taker_fee_bps = Decimal(5)
+        self.leverage_limit = Decimal(10)
+        self.auto_settings: dict[str, bool] = {
+            "autoBorrowSettlements": True,
+            "autoLend": False,
+            "autoRealizePnl": True,
+            "autoRepayBorrows": True,
+        }
+        self.open_orders: dict[str, Order] = {}
+        self.orders: dict[str, Order] = {}
+        """All orders ever accepted, oldest first."""
+        self.fills: list[Fill] = []
+
+    def remember_order(self, order: Order) -> None:
+        """Keep an accepted order."""
+        if not self.is_background:
+            self.orders[order.order_id] = order
+
+    def remember_fill(self, fill: Fill) -> None:
+        """Keep an execution."""
+        if not self.is_background:
+            self.fills.append(fill)
+
+    def open_order(self, symbol: str, order_id: str | None, client_id: int | None) -> Order | None:
+        """Return the resting order that an id names, or None.
+
+        The exchange does not say what a repeated client id does (API §4.1); here the newest resting order wins.
+        """
+        if order_id is not None:
+            order = self.open_orders.get(order_id)
+            return order if order is not None and order.symbol == symbol else None
+        if client_id is None:
+            return None
+        for order in reversed(self.open_orders.values()):
+            if order.client_id == client_id and order.symbol == symbol:
+                return order
+        return None
+
+
+class Accounts:
+    """All accounts by id; an unknown one is opened with the faucet's amounts."""
+
+    def __init__(self, ledger: Ledger, faucet: Mapping[str, Decimal]) -> None:
+        self._ledger = ledger
+        self._accounts: dict[str, Account] = {}
+        self.faucet = dict(faucet)
+
+    def __iter__(self) -> Iterator[Account]:
+        return iter(self._accounts.values())
+
+    def get(self, account_id: str) -> Account | None:
+        """Return an account, or None when it was never opened."""
+        return self._accounts.get(account_id)
+
+    def open(self, account_id: str, now_us: int) -> Account:
+        """Return an account, opening it with faucet money at the first call."""
+        account = self._accounts.get(account_id)
+        return self._add(Account(account_id, now_us), self.faucet) if account is None else account
+
+    def open_background(self, account_id: str, now_us: int, deposits: Mapping[str, Decimal]) -> Account:
+        """Open an account of the background flow."""
+        return self._add(Account(account_id, now_us, is_background=True), deposits)
+
+    def _add(self, account: Account, deposits: Mapping[str, Decimal]) -> Account:
+        self._accounts[account.account_id] = account
+        for asset, amount in deposits.items():
+            self._ledger.deposit(account.account_id, asset, amount)
+        return account

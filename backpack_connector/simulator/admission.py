@@ -1,0 +1,110 @@
+"""Check an order against its market before it reaches the book: form, filters, market state, price band.
+
+The messages are the exchange's own where API §4.4 knows them; the others are plain sentences of the same kind.
+"""
+
+from decimal import Decimal
+
+from backpack_connector.protocol.enums import OrderBookState, OrderType, TimeInForce
+from backpack_connector.protocol.errors import ErrorCode
+
+from .book import OrderBook
+from .markets import Instrument
+from .orders import NewOrder
+from .refusals import Refusal, invalid_order, invalid_request
+
+WOULD_TAKE = "Order would immediately match and take"
+_HALF = Decimal("0.5")
+
+
+def check_order(order: NewOrder, instrument: Instrument) -> None:
+    """Check what needs neither book nor account.
+
+    Raises:   Refusal.
+    """
+    if order.is_conditional:
+        raise Refusal(ErrorCode.NOT_IMPLEMENTED, "The simulator has no conditional orders yet")
+    if order.reduce_only:
+        raise invalid_order("Reduce only order not reduced")
+    if order.order_type is OrderType.MARKET:
+        _check_market_order(order)
+    else:
+        _check_limit_order(order)
+        assert order.price is not None
+        _check_price(order.price, instrument)
+    if order.quantity is not None:
+        _check_quantity(order.quantity, instrument)
+
+
+def _check_market_order(order: NewOrder) -> None:
+    if order.quantity is not None and order.quote_quantity is not None:
+        raise invalid_request("Must specify either `quantity` or `quoteQuantity`")
+    wanted = order.quote_quantity if order.quantity is None else order.quantity
+    if wanted is None or wanted <= 0:
+        raise invalid_request("Market orders must specify a positive `quantity`")
+    if order.price is not None:
+        raise invalid_request("Market orders must not specify a `price`")
+    if order.post_only:
+        raise invalid_order("Market orders cannot be post only")
+
+
+def _check_limit_order(order: NewOrder) -> None:
+    if order.price is None:
+        raise invalid_request("Limit orders must specify a `price`")
+    if order.quantity is None or order.quote_quantity is not None:
+        raise invalid_request("Limit orders must specify a `quantity`")
+    if order.post_only and order.time_in_force is not TimeInForce.GTC:
+        raise invalid_order("Post only orders must be GTC")
+
+
+def _check_price(price: Decimal, instrument: Instrument) -> None:
+    if price % instrument.tick_size:
+        raise invalid_request("Price decimal too long")
+    if price < instrument.min_price:
+        raise invalid_request("Price is below the minimum allowed value")
+    if instrument.max_price is not None and price > instrument.max_price:
+        raise invalid_request("Price is above the maximum allowed value")
+
+
+def _check_quantity(quantity: Decimal, instrument: Instrument) -> None:
+    if quantity % instrument.step_size:
+        raise invalid_request("Quantity decimal too long")
+    if quantity < instrument.min_quantity:
+        raise invalid_request("Quantity is below the minimum allowed value")
+    if instrument.max_quantity is not None and quantity > instrument.max_quantity:
+        raise invalid_request("Quantity is above the maximum allowed value")
+
+
+def check_state(order: NewOrder, state: OrderBookState) -> None:
+    """Check whether the market takes this kind of order now; which error it gives is not documented (API §6).
+
+    Raises:   Refusal.
+    """
+    if not state.accepts_new_orders:
+        raise Refusal(ErrorCode.TRADING_PAUSED, f"Market is {state.value}")
+    if state is OrderBookState.LIMIT_ONLY and not order.is_limit:
+        raise invalid_order("Market only accepts limit orders")
+    if state is OrderBookState.POST_ONLY and (not order.is_limit or order.time_in_force is not TimeInForce.GTC):
+        raise invalid_order("Market only accepts orders that post")
+
+
+def check_band(order: NewOrder, instrument: Instrument, book: OrderBook, last_price: Decimal) -> None:
+    """Check a limit price against the band around the active price.
+
+    Raises:   Refusal with INVALID_PRICE.
+    Source:   API §5.2 (Limit Price Band).
+    """
+    if order.price is None:
+        return
+    active_price = median_price(book, last_price)
+    too_high = instrument.max_multiplier is not None and order.price > active_price * instrument.max_multiplier
+    too_low = instrument.min_multiplier is not None and order.price < active_price * instrument.min_multiplier
+    if too_high or too_low:
+        raise Refusal(ErrorCode.INVALID_PRICE, "Price is too far from the last active price")
+
+
+def median_price(book: OrderBook, last_price: Decimal) -> Decimal:
+    """Return the median of best bid, best ask and last price, of those that exist."""
+    prices: list[Decimal] = sorted([last_price, *(touch[0] for touch in book.touch if touch is not None)])
+    middle = len(prices) // 2
+    return prices[middle] if len(prices) % 2 else (prices[middle - 1] + prices[middle]) * _HALF

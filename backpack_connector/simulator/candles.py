@@ -1,0 +1,151 @@
+"""Collect trades into candles, and answer klines and tickers from them.
+
+One-minute candles are kept for good and one-second candles for an hour; longer intervals are sums of minutes.
+"""
+
+from bisect import bisect_left
+from datetime import datetime, timezone
+from decimal import Decimal
+
+import msgspec
+
+from backpack_connector.protocol.enums import KlineInterval
+
+from .orders import ZERO
+
+MINUTE_S = 60
+HOUR_S = 60 * MINUTE_S
+DAY_S = 24 * HOUR_S
+WEEK_S = 7 * DAY_S
+# The epoch was a Thursday; weeks begin on Monday.
+_MONDAY_OFFSET_S = 4 * DAY_S
+_SECONDS_KEPT = HOUR_S
+
+_LENGTHS_S: dict[KlineInterval, int] = {
+    KlineInterval.SECOND_1: 1,
+    KlineInterval.MINUTE_1: MINUTE_S,
+    KlineInterval.MINUTES_3: 3 * MINUTE_S,
+    KlineInterval.MINUTES_5: 5 * MINUTE_S,
+    KlineInterval.MINUTES_15: 15 * MINUTE_S,
+    KlineInterval.MINUTES_30: 30 * MINUTE_S,
+    KlineInterval.HOUR_1: HOUR_S,
+    KlineInterval.HOURS_2: 2 * HOUR_S,
+    KlineInterval.HOURS_4: 4 * HOUR_S,
+    KlineInterval.HOURS_6: 6 * HOUR_S,
+    KlineInterval.HOURS_8: 8 * HOUR_S,
+    KlineInterval.HOURS_12: 12 * HOUR_S,
+    KlineInterval.DAY_1: DAY_S,
+    KlineInterval.DAYS_3: 3 * DAY_S,
+}
+
+
+class Candle(msgspec.Struct):
+    """What was traded in one span of time; prices are None when nothing was."""
+
+    start_s: int
+    open: Decimal | None = None
+    high: Decimal | None = None
+    low: Decimal | None = None
+    close: Decimal | None = None
+    volume: Decimal = ZERO
+    quote_volume: Decimal = ZERO
+    trades: int = 0
+
+    def add(self, later: "Candle") -> None:
+        """Extend this candle by a later one."""
+        if later.open is None or later.high is None or later.low is None:
+            return
+        if self.open is None or self.high is None or self.low is None:
+            self.open, self.high, self.low = later.open, later.high, later.low
+        self.high = max(self.high, later.high)
+        self.low = min(self.low, later.low)
+        self.close = later.close
+        self.volume += later.volume
+        self.quote_volume += later.quote_volume
+        self.trades += later.trades
+
+
+def bucket_start_s(time_s: int, interval: KlineInterval) -> int:
+    """Return the beginning of the bucket that a time falls into, both in seconds since the epoch, UTC."""
+    if interval is KlineInterval.MONTH_1:
+        moment = datetime.fromtimestamp(time_s, tz=timezone.utc)
+        return int(datetime(moment.year, moment.month, 1, tzinfo=timezone.utc).timestamp())
+    if interval is KlineInterval.WEEK_1:
+        return (time_s - _MONDAY_OFFSET_S) // WEEK_S * WEEK_S + _MONDAY_OFFSET_S
+    length_s = _LENGTHS_S[interval]
+    return time_s // length_s * length_s
+
+
+def next_bucket_s(start_s: int, interval: KlineInterval) -> int:
+    """Return the beginning of the bucket after the one that begins at `start_s`."""
+    if interval is KlineInterval.MONTH_1:
+        return bucket_start_s(start_s + 32 * DAY_S, interval)
+    return start_s + (WEEK_S if interval is KlineInterval.WEEK_1 else _LENGTHS_S[interval])
+
+
+class _Series:
+    """Candles of one length, oldest first; only spans with trades are kept."""
+
+    def __init__(self, length_s: int, keep_s: int | None = None) -> None:
+        self._length_s = length_s
+        self._keep_s = keep_s
+        self._starts: list[int] = []
+        self._candles: list[Candle] = []
+
+    def add(self, time_s: int, trade: Candle) -> None:
+        start_s = time_s // self._length_s * self._length_s
+        if not self._starts or self._starts[-1] < start_s:
+            self._starts.append(start_s)
+            self._candles.append(Candle(start_s))
+            self._forget(start_s)
+        self._candles[-1].add(trade)
+
+    def _forget(self, now_s: int) -> None:
+        # In lumps, because taking the first element off a list moves all others.
+        if self._keep_s is not None and self._starts[0] < now_s - 2 * self._keep_s:
+            position = bisect_left(self._starts, now_s - self._keep_s)
+            del self._starts[:position], self._candles[:position]
+
+    def between(self, start_s: int, end_s: int) -> list[Candle]:
+        return self._candles[bisect_left(self._starts, start_s) : bisect_left(self._starts, end_s)]
+
+
+class CandleStore:
+    """The candles of one market."""
+
+    def __init__(self) -> None:
+        self._seconds = _Series(1, keep_s=_SECONDS_KEPT)
+        self._minutes = _Series(MINUTE_S)
+
+    def add_trade(self, time_s: int, price: Decimal, quantity: Decimal) -> None:
+        """Add one trade; trades come in the order of time."""
+        trade = Candle(time_s, price, price, price, price, quantity, price * quantity, 1)
+        self._seconds.add(time_s, trade)
+        self._minutes.add(time_s, trade)
+
+    def klines(self, interval: KlineInterval, start_s: int, end_s: int) -> list[Candle]:
+        """Return one candle for each bucket that begins in [start, end], also for those without trades."""
+        series = self._seconds if interval is KlineInterval.SECOND_1 else self._minutes
+        candles: dict[int, Candle] = {}
+        bucket_s = bucket_start_s(start_s, interval)
+        if bucket_s < start_s:
+            bucket_s = next_bucket_s(bucket_s, interval)
+        first_s = bucket_s
+        while bucket_s <= end_s:
+            candles[bucket_s] = Candle(bucket_s)
+            bucket_s = next_bucket_s(bucket_s, interval)
+        for candle in series.between(first_s, bucket_s):
+            candles[bucket_start_s(candle.start_s, interval)].add(candle)
+        return list(candles.values())
+
+    def current(self, interval: KlineInterval, now_s: int) -> Candle:
+        """Return the bucket that a time falls into."""
+        start_s = bucket_start_s(now_s, interval)
+        return self.klines(interval, start_s, start_s)[0]
+
+    def summary(self, now_s: int, length_s: int) -> Candle:
+        """Return everything traded in the last `length_s` seconds, to the minute, as one candle."""
+        total = Candle(now_s - length_s)
+        for candle in self._minutes.between(now_s - length_s, now_s + 1):
+            total.add(candle)
+        return total

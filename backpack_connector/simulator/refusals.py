@@ -1,0 +1,41 @@
+"""Define the two ways in which the simulated exchange says no.
+
+Rule 1: a refused request has changed nothing.
+Rule 2: what cannot be parsed is answered in plain text, everything else as JSON with code and message (API §4.4).
+"""
+
+from backpack_connector.protocol.errors import ErrorCode
+
+BAD_REQUEST = 400
+UNAUTHORIZED = 401
+NOT_FOUND = 404
+TOO_MANY_REQUESTS = 429
+
+
+class Refusal(Exception):
+    """A request that was understood and not done: HTTP status, error code and message."""
+
+    def __init__(self, code: ErrorCode, message: str, status: int = BAD_REQUEST) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+class ParseFailure(Exception):
+    """A parameter or body that could not be read; the text goes out as it is, with status 400."""
+
+
+def invalid_request(message: str) -> Refusal:
+    """Return the refusal of the exchange's pre-validation. Source: API §4.4."""
+    return Refusal(ErrorCode.INVALID_CLIENT_REQUEST, message)
+
+
+def invalid_order(message: str) -> Refusal:
+    """Return the refusal of the engine for an order that it cannot take."""
+    return Refusal(ErrorCode.INVALID_ORDER, message)
+
+
+def not_found() -> Refusal:
+    """Return the answer for a resource that does not exist. Source: API §4.4, conflict 11."""
+    return Refusal(ErrorCode.RESOURCE_NOT_FOUND, "Not Found", NOT_FOUND)

@@ -1,0 +1,236 @@
+"""Read query parameters and bodies into what the engine takes, or fail in the exchange's plain-text form.
+
+Source: API §4.1 (fields), §4.4 (texts of parse failures).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from enum import Enum
+from typing import Any, TypeVar
+
+import msgspec
+
+from backpack_connector.protocol.enums import (
+    OrderType,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
+
+from .orders import NewOrder
+from .refusals import ParseFailure, invalid_request
+
+MAX_CLIENT_ID = 2**32 - 1
+MAX_BATCH = 50
+"""Source: API §2.1, §6 conflict 13."""
+
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+_PLAIN_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_MAX_DECIMAL_DIGITS = 28
+_ID = re.compile(r"[0-9]{1,20}")
+_MAX_INTEGER_DIGITS = 18
+_SYMBOL = re.compile(r"[A-Za-z0-9.]{1,40}(_[A-Za-z0-9.]{1,40}){1,3}")
+_CONDITIONAL_FIELDS = (
+    "stopLossLimitPrice",
+    "stopLossTriggerBy",
+    "stopLossTriggerPrice",
+    "takeProfitLimitPrice",
+    "takeProfitTriggerBy",
+    "takeProfitTriggerPrice",
+    "triggerBy",
+    "triggerPrice",
+    "triggerQuantity",
+)
+
+_E = TypeVar("_E", bound=Enum)
+
+
+def decode_body(body: bytes) -> Any:
+    """Return the JSON value of a body.
+
+    Raises:   ParseFailure.
+    """
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError, RecursionError) as error:
+        raise ParseFailure(f"parse request payload error: {error}") from error
+
+
+class Payload:
+    """One JSON object of a request, read field by field."""
+
+    def __init__(self, value: Any, name: str) -> None:
+        self._name = name
+        if not isinstance(value, dict):
+            raise ParseFailure(f'parse request payload error: failed to parse "{name}": Expected input type "object"')
+        self.fields: dict[str, Any] = value
+
+    def failure(self, kind: str, what: str) -> ParseFailure:
+        """Return the failure for one field."""
+        return ParseFailure(
+            f'parse request payload error: failed to parse "{kind}": {what} (occurred while parsing "{self._name}")'
+        )
+
+    def symbol(self) -> str:
+        """Return the required market symbol."""
+        symbol = self.fields.get("symbol")
+        if not isinstance(symbol, str) or not _SYMBOL.fullmatch(symbol):
+            raise self.failure("MarketSymbol", "Invalid market symbol")
+        return symbol
+
+    def decimal(self, field: str) -> Decimal | None:
+        """Return a decimal that was sent as text, or None when it is absent."""
+        text = self.fields.get(field)
+        if text is None:
+            return None
+        if not isinstance(text, str) or not is_plain_decimal(text):
+            raise self.failure("string_decimal", "Invalid decimal")
+        return Decimal(text)
+
+    def word(self, field: str, words: type[_E], default: _E | None = None) -> _E:
+        """Return a member of a closed set; without a default it is required."""
+        word = self.fields.get(field)
+        if word is None and default is not None:
+            return default
+        try:
+            return words(word)
+        except ValueError:
+            raise self.failure(words.__name__, "Expect a valid enumeration value.") from None
+
+    def flag(self, field: str) -> bool | None:
+        """Return true, false, or None when it is absent."""
+        flag = self.fields.get(field)
+        if flag is not None and not isinstance(flag, bool):
+            raise self.failure("boolean", f'Expected input type "boolean", found {flag!r}.')
+        return flag
+
+    def client_id(self) -> int | None:
+        """Return the client id, an integer of 32 bits, or None when it is absent."""
+        client_id = self.fields.get("clientId")
+        if client_id is None:
+            return None
+        if isinstance(client_id, bool) or not isinstance(client_id, int) or not 0 <= client_id <= MAX_CLIENT_ID:
+            raise self.failure("integer_uint32", "Expected an integer of 32 bits.")
+        return client_id
+
+    def order_id(self) -> str | None:
+        """Return the order id, which may be text or a number (API §2.3), or None when it is absent."""
+        order_id = self.fields.get("orderId")
+        if order_id is None:
+            return None
+        if isinstance(order_id, bool) or not isinstance(order_id, (str, int)) or not _ID.fullmatch(str(order_id)):
+            raise self.failure("string", "Invalid order id")
+        return str(order_id)
+
+
+def is_plain_decimal(text: str) -> bool:
+    """Tell whether a text is a decimal in plain notation of a length that the engine computes exactly."""
+    return bool(_PLAIN_DECIMAL.fullmatch(text)) and sum(map(str.isdigit, text)) <= _MAX_DECIMAL_DIGITS
+
+
+def read_new_order(value: Any) -> NewOrder:
+    """Read one order of POST /order or POST /orders.
+
+    Raises:   ParseFailure, or Refusal for trigger fields that do not go together.
+    """
+    payload = Payload(value, "OrderExecutePayload")
+    order = NewOrder(
+        symbol=payload.symbol(),
+        side=payload.word("side", Side),
+        order_type=payload.word("orderType", OrderType),
+        price=payload.decimal("price"),
+        quantity=payload.decimal("quantity"),
+        quote_quantity=payload.decimal("quoteQuantity"),
+        time_in_force=payload.word("timeInForce", TimeInForce, TimeInForce.GTC),
+        post_only=bool(payload.flag("postOnly")),
+        reduce_only=payload.flag("reduceOnly"),
+        self_trade_prevention=payload.word(
+            "selfTradePrevention", SelfTradePrevention, SelfTradePrevention.REJECT_TAKER
+        ),
+        client_id=payload.client_id(),
+        is_conditional=any(payload.fields.get(field) is not None for field in _CONDITIONAL_FIELDS),
+    )
+    if (payload.fields.get("triggerPrice") is None) != (payload.fields.get("triggerQuantity") is None):
+        raise invalid_request("Must specify both `triggerPrice` and `triggerQuantity` or neither")
+    return order
+
+
+class Query:
+    """The parameters of a query, read one by one."""
+
+    def __init__(self, parameters: Sequence[tuple[str, str]]) -> None:
+        self._pairs = parameters
+        self._parameters = dict(parameters)
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """Return all parameters, as a signature covers them; of a repeated one the last."""
+        return self._parameters
+
+    def failure(self, name: str, kind: str, what: str) -> ParseFailure:
+        """Return the failure for one parameter."""
+        return ParseFailure(f'failed to parse parameter `{name}`: failed to parse "{kind}": {what}')
+
+    def text(self, name: str) -> str | None:
+        """Return a parameter as it came, or None."""
+        return self._parameters.get(name)
+
+    def _required(self, name: str, kind: str) -> str:
+        text = self._parameters.get(name)
+        if text is None:
+            raise ParseFailure(f'failed to parse parameter `{name}`: Type "{kind}" expects an input value.')
+        return text
+
+    def symbol(self) -> str:
+        """Return the required market symbol."""
+        symbol = self._required("symbol", "string")
+        if not _SYMBOL.fullmatch(symbol):
+            raise self.failure("symbol", "MarketSymbol", "Invalid market symbol")
+        return symbol
+
+    def word(self, name: str, words: type[_E]) -> _E | None:
+        """Return a member of a closed set, or None when it is absent."""
+        word = self._parameters.get(name)
+        if word is None:
+            return None
+        try:
+            return words(word)
+        except ValueError:
+            raise self.failure(name, words.__name__, "Expect a valid enumeration value.") from None
+
+    def required_word(self, name: str, words: type[_E]) -> _E:
+        """Return a member of a closed set."""
+        self._required(name, words.__name__)
+        word = self.word(name, words)
+        assert word is not None
+        return word
+
+    def words(self, name: str, words: type[_E]) -> list[_E]:
+        """Return all members of a closed set under one name, which may be repeated."""
+        return [
+            word for pair in self._pairs if pair[0] == name and (word := Query([pair]).word(name, words)) is not None
+        ]
+
+    def required_integer(self, name: str) -> int:
+        """Return a whole number of zero or more."""
+        self._required(name, "integer")
+        number = self.integer(name)
+        assert number is not None
+        return number
+
+    def integer(self, name: str, default: int | None = None, *, maximum: int | None = None) -> int | None:
+        """Return a whole number of zero or more, or the default when it is absent."""
+        text = self._parameters.get(name)
+        if text is None:
+            return default
+        if not (text.isascii() and text.isdigit() and len(text) <= _MAX_INTEGER_DIGITS):
+            raise self.failure(name, "integer", "invalid digit found in string")
+        number = int(text)
+        if maximum is not None and number > maximum:
+            raise self.failure(name, "integer", f"Value must not exceed {maximum}.")
+        return number
+
+    def client_id(self) -> int | None:
+        """Return the client id, or None."""
+        return self.integer("clientId", maximum=MAX_CLIENT_ID)

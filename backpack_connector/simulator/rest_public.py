@@ -1,0 +1,167 @@
+"""Answer the public REST operations: system, markets, market data. Source: API §2.2, §2.3."""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+
+from backpack_connector.protocol.enums import KlineInterval, MarketType, OrderBookState, SystemStatus
+from backpack_connector.protocol.units import decimal_text
+
+from .candles import DAY_S, WEEK_S, next_bucket_s
+from .clock import ms_from_us, s_from_us
+from .engine import Exchange
+from .feeds import QUIET_FUNDING_RATE, next_funding_ms, publishes_mark_price
+from .markets import listing_with_state
+from .payloads import Json, depth_payload, kline_payload, ticker_payload, trade_payload
+from .refusals import invalid_request, not_found
+from .request_forms import Query
+from .traded_market import TradedMarket
+
+MAX_KLINES = 2_000
+_MAX_LEVELS = 5_000
+_MAX_TRADES = 1_000
+_DEFAULT_TRADES = 100
+
+
+class DepthLimit(str, Enum):
+    """The limits that depth queries may carry. Source: API §2.3 (depth)."""
+
+    FIVE = "5"
+    TEN = "10"
+    TWENTY = "20"
+    FIFTY = "50"
+    HUNDRED = "100"
+    FIVE_HUNDRED = "500"
+    THOUSAND = "1000"
+
+
+class TickerInterval(str, Enum):
+    """The spans that tickers sum up."""
+
+    DAY = "1d"
+    WEEK = "1w"
+
+
+_TICKER_SPANS_S = {TickerInterval.DAY: DAY_S, TickerInterval.WEEK: WEEK_S}
+
+
+class PublicRest:
+    """The public operations of one exchange. Each returns the answer's body; None is an empty answer, status 204."""
+
+    def __init__(self, exchange: Exchange, clock: Callable[[], int]) -> None:
+        self._exchange = exchange
+        self._clock = clock
+        self.operations: Mapping[str, Callable[[Query], Any]] = {
+            "get_status": self.status,
+            "ping": lambda _: "pong",
+            "get_time": lambda _: str(ms_from_us(clock())),
+            "get_markets": self.markets,
+            "get_market": self.market,
+            "get_depth": self.depth,
+            "get_ticker": self.ticker,
+            "get_tickers": self.tickers,
+            "get_klines": self.klines,
+            "get_recent_trades": self.recent_trades,
+            "get_historical_trades": self.historical_trades,
+            "get_mark_prices": self.mark_prices,
+            "get_assets": self.assets,
+        }
+
+    def _market(self, query: Query, complaint: str = "Invalid market symbol") -> TradedMarket:
+        market = self._exchange.markets.get(query.symbol())
+        if market is None:
+            raise invalid_request(complaint)
+        return market
+
+    def status(self, _: Query) -> Json:
+        """Answer get_status."""
+        return {"message": None, "status": SystemStatus.OK.value}
+
+    def markets(self, query: Query) -> list[Json]:
+        """Answer get_markets; without a type, spot and perpetual markets."""
+        wanted = query.words("marketType", MarketType) or [MarketType.SPOT, MarketType.PERP]
+        return [
+            listing_with_state(market.instrument, market.state)
+            for market in self._exchange.markets.values()
+            if market.instrument.market_type in wanted
+        ]
+
+    def market(self, query: Query) -> Json:
+        """Answer get_market."""
+        market = self._market(query)
+        return listing_with_state(market.instrument, market.state)
+
+    def depth(self, query: Query) -> Json:
+        """Answer get_depth; closed markets have none."""
+        limit = query.word("limit", DepthLimit)
+        market = self._market(query)
+        if market.state is OrderBookState.CLOSED:
+            raise not_found()
+        return depth_payload(market.book, _MAX_LEVELS if limit is None else int(limit.value), self._clock())
+
+    def ticker(self, query: Query) -> Json | None:
+        """Answer get_ticker; nothing traded, nothing shown."""
+        span_s = _TICKER_SPANS_S[query.word("interval", TickerInterval) or TickerInterval.DAY]
+        return self._ticker(self._market(query), span_s)
+
+    def tickers(self, query: Query) -> list[Json]:
+        """Answer get_tickers."""
+        span_s = _TICKER_SPANS_S[query.word("interval", TickerInterval) or TickerInterval.DAY]
+        rows = [self._ticker(market, span_s) for market in self._exchange.markets.values()]
+        return [row for row in rows if row is not None]
+
+    def _ticker(self, market: TradedMarket, span_s: int) -> Json | None:
+        return ticker_payload(market.symbol, market.candles.summary(s_from_us(self._clock()), span_s))
+
+    def klines(self, query: Query) -> list[Json]:
+        """Answer get_klines; times in seconds, oldest first."""
+        interval = query.required_word("interval", KlineInterval)
+        start_s = query.required_integer("startTime")
+        end_s = query.integer("endTime", s_from_us(self._clock()))
+        market = self._market(query)
+        assert end_s is not None
+        # From the epoch to the bucket after it is one bucket's length.
+        if end_s - start_s > MAX_KLINES * next_bucket_s(0, interval):
+            raise invalid_request("Time range between startTime and endTime is too long")
+        return [
+            kline_payload(candle, next_bucket_s(candle.start_s, interval))
+            for candle in market.candles.klines(interval, start_s, end_s)
+        ]
+
+    def recent_trades(self, query: Query) -> list[Json]:
+        """Answer get_recent_trades, newest first."""
+        return self._trades(query, 0)
+
+    def historical_trades(self, query: Query) -> list[Json]:
+        """Answer get_historical_trades, newest first; offset counts from the newest."""
+        return self._trades(query, query.integer("offset", 0) or 0)
+
+    def _trades(self, query: Query, offset: int) -> list[Json]:
+        limit = query.integer("limit", _DEFAULT_TRADES, maximum=_MAX_TRADES) or 0
+        trades = list(reversed(self._market(query).trades))
+        return [trade_payload(trade) for trade in trades[offset : offset + limit]]
+
+    def mark_prices(self, query: Query) -> list[Json]:
+        """Answer get_mark_prices, always a list; perpetuals only."""
+        symbol = query.text("symbol")
+        markets = [market for market in self._exchange.markets.values() if publishes_mark_price(market)]
+        if symbol is not None:
+            markets = [market for market in markets if market.symbol == symbol]
+            if not markets:
+                raise invalid_request("Symbol not found")
+        return [
+            {
+                "fundingRate": decimal_text(QUIET_FUNDING_RATE),
+                "indexPrice": decimal_text(market.last_price),
+                "markPrice": decimal_text(market.last_price),
+                "nextFundingTimestamp": next_funding_ms(self._clock()),
+                "symbol": market.symbol,
+            }
+            for market in markets
+        ]
+
+    def assets(self, _: Query) -> list[Json]:
+        """Answer get_assets; nothing can be deposited or withdrawn here, so assets have no tokens."""
+        instruments = [market.instrument for market in self._exchange.markets.values()]
+        assets = {asset for instrument in instruments for asset in (instrument.base, instrument.quote)}
+        return [{"coingeckoId": None, "displayName": asset, "symbol": asset, "tokens": []} for asset in sorted(assets)]

@@ -1,0 +1,305 @@
+"""Serve the simulated exchange over HTTP and WebSocket on one port of the loopback interface."""
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from backpack_connector.protocol.endpoints import ENDPOINTS, Endpoint
+from backpack_connector.protocol.errors import ConfigurationError, ErrorCode
+from backpack_connector.protocol.streams import DEPTH_WINDOWS_MS
+from backpack_connector.protocol.units import MICROSECONDS_PER_SECOND, seconds_from_ms
+
+from .accounts import DEFAULT_FAUCET
+from .authentication import authenticate_request
+from .clock import Clock, ms_from_us, wall_clock_us
+from .engine import Exchange, Execution
+from .feeds import Feeds
+from .markets import load_instruments
+from .pools import Pools
+from .refusals import BAD_REQUEST, ParseFailure, Refusal, not_found
+from .request_forms import Query, decode_body
+from .rest_private import Answer, Prepared, PrivateRest
+from .rest_public import PublicRest
+from .sequencer import DEFAULT_TAKER_DELAY_S, Sequencer
+from .tape import STEP_US, Tape
+from .truth import truth_payload
+from .websocket import PING_INTERVAL_S, PONG_TIMEOUT_S, Hub, Session
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8700
+TRUTH_PATH = "/simulator/truth"
+
+_MAX_BODY_BYTES = 256 * 1024
+_SHUTDOWN_TIMEOUT_S = 1.0
+_NO_CONTENT = 204
+_NOT_FOUND_TEXT = "not found"
+_SORTED_JSON = msgspec.json.Encoder(order="sorted")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine and nothing else."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Simulator:
+    """A running simulated exchange. Use `running_simulator`, or `start` and `stop`."""
+
+    def __init__(
+        self,
+        *,
+        host: str = DEFAULT_HOST,
+        port: int = DEFAULT_PORT,
+        seed: int = 1,
+        taker_delay_s: float = DEFAULT_TAKER_DELAY_S,
+        background: bool = True,
+        clock: Clock = wall_clock_us,
+        faucet: Mapping[str, Decimal] = DEFAULT_FAUCET,
+        ping_interval_s: float = PING_INTERVAL_S,
+        pong_timeout_s: float = PONG_TIMEOUT_S,
+    ) -> None:
+        if not is_loopback(host):
+            raise ConfigurationError(f"The simulator serves this machine only, so {host!r} cannot be its host.")
+        self.host = host
+        self.port = port
+        self.seed = seed
+        self.exchange = Exchange(load_instruments(), clock=clock, faucet=faucet)
+        self.pools = Pools()
+        self.hub = Hub()
+        self.sequencer = Sequencer(taker_delay_s)
+        self._clock = clock
+        self._feeds = Feeds(self.exchange, self.hub.is_wanted, clock)
+        self._tape = Tape(self.exchange, seed, clock()) if background else None
+        self._public = PublicRest(self.exchange, clock)
+        self._private = PrivateRest(self.exchange)
+        self._new_session = partial(
+            Session,
+            self.hub,
+            self.exchange,
+            self._now_ms,
+            ping_interval_s=ping_interval_s,
+            pong_timeout_s=pong_timeout_s,
+        )
+        self._runner: web.AppRunner | None = None
+        self._timers: list[asyncio.Task[None]] = []
+
+    @property
+    def rest_url(self) -> str:
+        """Return the base URL of the REST interface."""
+        return f"http://{self._authority}"
+
+    @property
+    def ws_url(self) -> str:
+        """Return the URL of the WebSocket interface."""
+        return f"ws://{self._authority}"
+
+    @property
+    def _authority(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def _now_ms(self) -> int:
+        return ms_from_us(self._clock())
+
+    async def start(self) -> None:
+        """Listen; with port 0 on any free port, which `port` then names.
+
+        Raises:   OSError when the port is taken.
+        """
+        self._runner = web.AppRunner(self._application(), shutdown_timeout=_SHUTDOWN_TIMEOUT_S, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.host, self.port)
+        try:
+            await site.start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        self.port = self._runner.addresses[0][1]
+        self._timers = [
+            self._every(1.0, self._feeds.on_second),
+            *(
+                self._every(seconds_from_ms(window), partial(self._feeds.on_window, window))
+                for window in DEPTH_WINDOWS_MS
+            ),
+        ]
+        if self._tape is not None:
+            self._advance_tape(self._tape)
+            self._timers.append(self._every(STEP_US / MICROSECONDS_PER_SECOND, partial(self._advance_tape, self._tape)))
+
+    async def stop(self) -> None:
+        """Send Close frames, finish what is in flight and stop listening."""
+        for timer in self._timers:
+            timer.cancel()
+        await asyncio.gather(*self._timers, return_exceptions=True)
+        self._timers.clear()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def _every(self, interval_s: float, action: Callable[[], Iterable[Any]]) -> "asyncio.Task[None]":
+        """Repeat an action through the sequencer and publish the frames that it returns."""
+
+        async def repeat() -> None:
+            loop = asyncio.get_running_loop()
+            next_s = loop.time()
+            while True:
+                next_s = max(next_s + interval_s, loop.time())
+                await asyncio.sleep(next_s - loop.time())
+                await self.sequencer.run(lambda: self.hub.publish(action()))
+
+        task = asyncio.ensure_future(repeat())
+        task.add_done_callback(_report_failure)
+        return task
+
+    def _advance_tape(self, tape: Tape) -> Iterable[Any]:
+        for execution in tape.advance(self._clock()):
+            self.publish(execution)
+        return ()
+
+    def publish(self, execution: Execution) -> None:
+        """Send the events of a command to whoever listens."""
+        self.hub.publish(self._feeds.on_events(execution.events))
+
+    def _application(self) -> web.Application:
+        application = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[_answer_errors])
+        application.on_shutdown.append(self._close_sessions)
+        application.router.add_get("/", self._stream)
+        application.router.add_get(TRUTH_PATH, self._truth)
+        for endpoint in ENDPOINTS:
+            application.router.add_route(endpoint.method, endpoint.path, partial(self._answer, endpoint))
+        return application
+
+    async def _close_sessions(self, _: web.Application) -> None:
+        await self.hub.close()
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        if not web.WebSocketResponse().can_prepare(request):
+            raise web.HTTPNotFound
+        return await self._new_session().serve(request)
+
+    async def _truth(self, request: web.Request) -> web.Response:
+        if not is_loopback(request.remote or ""):
+            raise web.HTTPNotFound
+        account_id = request.query.get("account")
+        # A plus sign that was not URL-encoded arrives as a space, and keys contain plus signs but no spaces.
+        account_id = None if account_id is None else account_id.replace(" ", "+")
+        truth = truth_payload(self.exchange, seed=self.seed, now_us=self._clock(), account_id=account_id)
+        return _json_response(truth)
+
+    async def _answer(self, endpoint: Endpoint, request: web.Request) -> web.Response:
+        if endpoint.is_signed:
+            return await self._answer_signed(endpoint, request)
+        operation = self._public.operations.get(endpoint.operation_id)
+        if operation is None:
+            raise _not_simulated()
+        self.pools.count(request.remote or "", endpoint, self._clock())
+        body = operation(Query(list(request.query.items())))
+        if body is None:
+            return web.Response(status=_NO_CONTENT)
+        return web.Response(text=body) if isinstance(body, str) else _json_response(body)
+
+    async def _answer_signed(self, endpoint: Endpoint, request: web.Request) -> web.Response:
+        fields, prepared = await self._prepare(endpoint, request)
+        account_id = authenticate_request(request.headers, endpoint, fields, self._now_ms())
+        self.exchange.open_account(account_id)
+        self.pools.count(account_id, endpoint, self._clock())
+        answer = await self.sequencer.run(partial(self._run, prepared, account_id), is_delayed=prepared.is_delayed)
+        if answer.body is None:
+            return web.Response(headers=answer.headers)
+        return _json_response(answer.body, answer.headers)
+
+    async def _prepare(self, endpoint: Endpoint, request: web.Request) -> tuple[Any, Prepared]:
+        """Return what the signature covers, and the parsed command."""
+        if endpoint.sends_body:
+            operation = self._private.bodies.get(endpoint.operation_id)
+            if operation is None:
+                raise _not_simulated()
+            body = decode_body(await request.read())
+            return body, operation(body)
+        query_operation = self._private.queries.get(endpoint.operation_id)
+        if query_operation is None:
+            raise _not_simulated()
+        query = Query(list(request.query.items()))
+        return query.fields, query_operation(query)
+
+    def _run(self, prepared: Prepared, account_id: str) -> Answer:
+        answer = prepared.command(account_id)
+        for execution in answer.executions:
+            self.publish(execution)
+        return answer
+
+
+def _report_failure(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        task.get_loop().call_exception_handler({"message": "a timer of the simulator has died", "exception": error})
+
+
+def _not_simulated() -> Refusal:
+    return Refusal(ErrorCode.NOT_IMPLEMENTED, "The simulator does not have this operation yet")
+
+
+def _json_response(body: Any, headers: Mapping[str, str] | None = None, status: int = 200) -> web.Response:
+    return web.Response(
+        body=_SORTED_JSON.encode(body),
+        status=status,
+        headers=headers,
+        content_type="application/json",
+        charset="utf-8",
+    )
+
+
+@web.middleware
+async def _answer_errors(request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+    """Give every refusal the exchange's form. Source: API §4.4."""
+    try:
+        response: web.StreamResponse = await handler(request)
+    except ParseFailure as failure:
+        return web.Response(text=str(failure), status=BAD_REQUEST)
+    except Refusal as refusal:
+        return _json_response({"code": refusal.code.value, "message": refusal.message}, status=refusal.status)
+    except web.HTTPNotFound:
+        return web.Response(text=_NOT_FOUND_TEXT, status=not_found().status)
+    except web.HTTPClientError as error:
+        return web.Response(text=(error.reason or "").lower(), status=error.status)
+    return response
+
+
+@asynccontextmanager
+async def running_simulator(
+    *,
+    port: int = 0,
+    seed: int = 1,
+    taker_delay_s: float = 0.0,
+    background: bool = True,
+    **options: Any,
+) -> AsyncIterator[Simulator]:
+    """Run a simulator as long as the context lasts; for tests. `options` are those of `Simulator`."""
+    simulator = Simulator(port=port, seed=seed, taker_delay_s=taker_delay_s, background=background, **options)
+    await simulator.start()
+    try:
+        yield simulator
+    finally:
+        await simulator.stop()
+
+
+async def serve(simulator: Simulator, stopped: asyncio.Event, on_ready: Callable[[Simulator], None]) -> None:
+    """Run a simulator until `stopped` is set.
+
+    Raises:   OSError when the port is taken.
+    """
+    await simulator.start()
+    try:
+        on_ready(simulator)
+        await stopped.wait()
+    finally:
+        await simulator.stop()

@@ -1,0 +1,190 @@
+"""Keep every open market alive: seeded makers around a slowly moving price, and takers who trade.
+
+Rule 1: all chance comes from one generator, so that the same seed and the same requests at the same times give the
+        same events. Prices move in whole ticks; no float ever becomes money.
+Rule 2: the flow trades through the same door as everybody, from its own accounts.
+Rule 3: a bot that quotes near the touch gets filled: now and then a taker sweeps up to 0.4 % deep, and an order that
+        the moving price has passed is taken at once.
+"""
+
+import random
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from backpack_connector.protocol.enums import OrderBookState, OrderType, Side, TimeInForce
+from backpack_connector.protocol.units import MICROSECONDS_PER_SECOND
+
+from .clearing import CLEARING
+from .engine import Exchange, Execution
+from .orders import ZERO, NewOrder, Order
+from .refusals import Refusal
+from .traded_market import TradedMarket
+
+STEP_US = MICROSECONDS_PER_SECOND // 4
+_MAX_STEPS_AT_ONCE = 8
+
+MAKER_ACCOUNT = "background-maker"
+TAKER_ACCOUNT = "background-taker"
+_DEPOSIT = Decimal(10**12)
+
+# Distances from the fair price in hundredths of a basis point.
+_DISTANCE_UNIT = Decimal("0.000001")
+_MAKER_DISTANCES = (150, 400, 800, 1_300, 2_000, 3_000, 4_500, 7_000)
+_SWEEP_DISTANCES = (300, 4_000)
+_DRIFT_PER_STEP = 60
+_FURTHEST_DRIFT = 15_000
+_MAKER_NOTIONALS = (300, 4_000)
+_TAKER_NOTIONALS = (50, 1_500)
+_TAKER_CHANCE = 0.35
+_SWEEP_CHANCE = 0.12
+_SLOTS_REQUOTED = 3
+
+_Slot = tuple[Side, int]
+
+
+class _MarketFlow:
+    """The flow of one market."""
+
+    def __init__(self, exchange: Exchange, market: TradedMarket, chance: random.Random) -> None:
+        self._exchange = exchange
+        self._market = market
+        self._chance = chance
+        self._drift = 0
+        self._quotes: dict[_Slot, Order] = {}
+        """The makers' orders by side and distance; finished ones are found out when their turn comes."""
+        self._slots: list[_Slot] = [(side, place) for place in range(len(_MAKER_DISTANCES)) for side in Side]
+
+    @property
+    def _fair_price(self) -> Decimal:
+        return self._market.instrument.seed_price * (1 + self._drift * _DISTANCE_UNIT)
+
+    def step(self) -> Iterator[Execution]:
+        """Let the market live for one step."""
+        self._move()
+        yield from self._take_stale()
+        missing = [slot for slot in self._slots if not self._is_resting(slot)]
+        for slot in missing or self._chance.sample(self._slots, _SLOTS_REQUOTED):
+            yield from self._requote(slot)
+        if self._chance.random() < _SWEEP_CHANCE:
+            yield from self._sweep(self._chance.randint(*_SWEEP_DISTANCES))
+        elif self._chance.random() < _TAKER_CHANCE:
+            yield from self._trade_at_touch()
+
+    def _move(self) -> None:
+        # A random walk that is drawn back to the seed price the further it strays.
+        pull = -_DRIFT_PER_STEP * self._drift // _FURTHEST_DRIFT
+        self._drift += self._chance.randint(-_DRIFT_PER_STEP, _DRIFT_PER_STEP) + pull
+
+    def _take_stale(self) -> Iterator[Execution]:
+        """Take what others offer on the wrong side of the fair price, after withdrawing own quotes from there."""
+        fair = self._fair_price
+        for slot, order in list(self._quotes.items()):
+            assert order.price is not None
+            if order.price >= fair if slot[0] is Side.BID else order.price <= fair:
+                yield from self._withdraw(slot)
+        for side, touch in zip(Side, self._market.book.touch, strict=True):
+            if touch is not None and (touch[0] > fair if side is Side.BID else touch[0] < fair):
+                yield from self._take(side.opposite, self._rounded(fair, side.opposite), touch[1])
+
+    def _requote(self, slot: _Slot) -> Iterator[Execution]:
+        yield from self._withdraw(slot)
+        side, place = slot
+        distance = _MAKER_DISTANCES[place] + self._chance.randint(0, _MAKER_DISTANCES[place] // 3)
+        sign = -1 if side is Side.BID else 1
+        price = self._rounded(self._fair_price * (1 + sign * distance * _DISTANCE_UNIT), side)
+        quantity = self._quantity(_MAKER_NOTIONALS)
+        request = NewOrder(
+            symbol=self._market.symbol,
+            side=side,
+            order_type=OrderType.LIMIT,
+            price=price,
+            quantity=quantity,
+            post_only=True,
+        )
+        for execution in self._place(MAKER_ACCOUNT, request):
+            self._quotes[slot] = execution.order
+            yield execution
+
+    def _sweep(self, distance: int) -> Iterator[Execution]:
+        side = self._chance.choice(tuple(Side))
+        sign = 1 if side is Side.BID else -1
+        limit = self._rounded(self._fair_price * (1 + sign * distance * _DISTANCE_UNIT), side.opposite)
+        levels = self._market.book.side(side.opposite).from_best()
+        reachable = [level for level in levels if (level.price <= limit if side is Side.BID else level.price >= limit)]
+        quantity = sum((level.quantity for level in reachable), ZERO)
+        if quantity:
+            yield from self._take(side, limit, quantity)
+
+    def _trade_at_touch(self) -> Iterator[Execution]:
+        side = self._chance.choice(tuple(Side))
+        touch = self._market.book.side(side.opposite).touch
+        if touch is not None:
+            yield from self._take(side, touch[0], self._quantity(_TAKER_NOTIONALS))
+
+    def _take(self, side: Side, limit: Decimal, quantity: Decimal) -> Iterator[Execution]:
+        request = NewOrder(
+            symbol=self._market.symbol,
+            side=side,
+            order_type=OrderType.LIMIT,
+            price=limit,
+            quantity=quantity,
+            time_in_force=TimeInForce.IOC,
+        )
+        yield from self._place(TAKER_ACCOUNT, request)
+
+    def _place(self, account_id: str, request: NewOrder) -> Iterator[Execution]:
+        try:
+            yield self._exchange.place(account_id, request)
+        except Refusal:
+            # Somebody else's order stands in the way of a quote, or the market's state has changed: next time then.
+            return
+
+    def _is_resting(self, slot: _Slot) -> bool:
+        order = self._quotes.get(slot)
+        if order is None:
+            return False
+        account = self._exchange.accounts.get(MAKER_ACCOUNT)
+        return account is not None and order.order_id in account.open_orders
+
+    def _withdraw(self, slot: _Slot) -> Iterator[Execution]:
+        order = self._quotes.pop(slot, None)
+        account = self._exchange.accounts.get(MAKER_ACCOUNT)
+        if order is not None and account is not None and order.order_id in account.open_orders:
+            yield self._exchange.cancel(MAKER_ACCOUNT, order.symbol, order_id=order.order_id)
+
+    def _rounded(self, price: Decimal, side: Side) -> Decimal:
+        tick = self._market.instrument.tick_size
+        ticks = price // tick
+        return tick * (ticks if side is Side.BID else ticks + 1)
+
+    def _quantity(self, notionals: tuple[int, int]) -> Decimal:
+        instrument = self._market.instrument
+        wanted = self._chance.randint(*notionals) / instrument.seed_price
+        return max(instrument.min_quantity, wanted // instrument.step_size * instrument.step_size)
+
+
+class Tape:
+    """The background flow of all markets that were open at the start."""
+
+    def __init__(self, exchange: Exchange, seed: int, now_us: int) -> None:
+        self._next_step_us = now_us
+        chance = random.Random(seed)
+        open_markets = [
+            market
+            for market in exchange.markets.values()
+            if market.state is OrderBookState.OPEN and market.instrument.market_type in CLEARING
+        ]
+        self._flows = [_MarketFlow(exchange, market, chance) for market in open_markets]
+        deposits: Mapping[str, Decimal] = {
+            asset: _DEPOSIT for market in open_markets for asset in (market.instrument.base, market.instrument.quote)
+        }
+        for account_id in (MAKER_ACCOUNT, TAKER_ACCOUNT):
+            exchange.accounts.open_background(account_id, now_us, deposits)
+
+    def advance(self, now_us: int) -> Iterator[Execution]:
+        """Do all steps that are due; after a long pause, as of a sleeping laptop, only the last few."""
+        self._next_step_us = max(self._next_step_us, now_us - _MAX_STEPS_AT_ONCE * STEP_US)
+        while self._next_step_us <= now_us:
+            self._next_step_us += STEP_US
+            for flow in self._flows:
+                yield from flow.step()

@@ -1,0 +1,112 @@
+"""Show the whole state of the simulation as JSON with exact decimal text, for tests, the demo and the curious.
+
+This is no part of Backpack's interface: real exchanges do not show other people's accounts.
+"""
+
+from decimal import Decimal
+
+from backpack_connector.protocol.units import decimal_text
+
+from .accounts import Account
+from .engine import Exchange
+from .ledger import Ledger
+from .orders import Fill, Order
+from .payloads import Json, levels_payload, optional_text
+from .traded_market import TradedMarket
+
+_ALL_LEVELS = 100_000
+
+
+def truth_payload(exchange: Exchange, *, seed: int, now_us: int, account_id: str | None = None) -> Json:
+    """Return everything, or everything about one account; `accounts` is empty when there is no such account."""
+    accounts = [account for account in exchange.accounts if account_id is None or account.account_id == account_id]
+    truth: Json = {
+        "accounts": {account.account_id: _account(account, exchange.ledger) for account in accounts},
+        "assets": _assets(exchange.ledger),
+        "faucet": {asset: decimal_text(amount) for asset, amount in sorted(exchange.accounts.faucet.items())},
+        "seed": seed,
+        "timeUs": now_us,
+    }
+    if account_id is None:
+        truth["markets"] = {symbol: _market(market) for symbol, market in exchange.markets.items()}
+    return truth
+
+
+def _assets(ledger: Ledger) -> dict[str, dict[str, str]]:
+    totals = ledger.totals()
+    return {
+        asset: {
+            "collectedFees": decimal_text(ledger.fees.get(asset, Decimal(0))),
+            "deposited": decimal_text(ledger.deposited[asset]),
+            "total": decimal_text(totals.get(asset, Decimal(0))),
+        }
+        for asset in sorted(ledger.deposited)
+    }
+
+
+def _market(market: TradedMarket) -> Json:
+    book = market.book
+    return {
+        "asks": levels_payload(book.asks.best_levels(_ALL_LEVELS)),
+        "bids": levels_payload(book.bids.best_levels(_ALL_LEVELS)),
+        "isCrossed": book.is_crossed,
+        "lastPrice": decimal_text(market.last_price),
+        "lastUpdateId": book.update_id,
+        "marketType": market.instrument.market_type.value,
+        "state": market.state.value,
+        "tradeCount": len(market.trades),
+    }
+
+
+def _account(account: Account, ledger: Ledger) -> Json:
+    return {
+        "balances": {
+            asset: {"available": decimal_text(balance.available), "locked": decimal_text(balance.locked)}
+            for asset, balance in sorted(ledger.balances(account.account_id).items())
+        },
+        "fees": {
+            "spotMakerBps": decimal_text(account.spot_maker_fee_bps),
+            "spotTakerBps": decimal_text(account.spot_taker_fee_bps),
+        },
+        "fills": [_fill(fill) for fill in account.fills],
+        "isBackground": account.is_background,
+        "openOrders": [_order(order) for order in account.open_orders.values()],
+        "openedUs": account.opened_us,
+        "orderHistory": [_order(order) for order in account.orders.values()],
+    }
+
+
+def _order(order: Order) -> Json:
+    return {
+        "clientId": order.client_id,
+        "createdUs": order.created_us,
+        "executedQuantity": decimal_text(order.executed_quantity),
+        "executedQuoteQuantity": decimal_text(order.executed_quote_quantity),
+        "expiryReason": None if order.expiry_reason is None else order.expiry_reason.value,
+        "orderId": order.order_id,
+        "orderType": order.order_type.value,
+        "postOnly": order.post_only,
+        "price": optional_text(order.price),
+        "quantity": optional_text(order.quantity),
+        "quoteQuantity": decimal_text(order.quote_quantity),
+        "side": order.side.value,
+        "status": order.status.value,
+        "symbol": order.symbol,
+        "timeInForce": order.time_in_force.value,
+    }
+
+
+def _fill(fill: Fill) -> Json:
+    return {
+        "clientId": fill.client_id,
+        "fee": decimal_text(fill.fee),
+        "feeSymbol": fill.fee_symbol,
+        "isMaker": fill.is_maker,
+        "orderId": fill.order_id,
+        "price": decimal_text(fill.price),
+        "quantity": decimal_text(fill.quantity),
+        "side": fill.side.value,
+        "symbol": fill.symbol,
+        "timestampUs": fill.time_us,
+        "tradeId": fill.trade_id,
+    }

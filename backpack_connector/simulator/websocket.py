@@ -1,0 +1,261 @@
+"""Serve the streams: subscriptions, private signatures, keep-alive and the closing of slow or silent clients.
+
+Rule 1: no acknowledgement; unknown and closed symbols are met with silence; errors leave the socket open (API §3.1).
+Rule 2: a client that does not read is disconnected when its queue is full; it never slows the others down.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+
+from backpack_connector.protocol.enums import OrderBookState
+from backpack_connector.protocol.streams import (
+    BALANCE_UPDATES,
+    DEPTH_WINDOWS_MS,
+    ORDER_UPDATES,
+    POSITION_UPDATES,
+    RFQ_UPDATES,
+    split_stream_name,
+)
+
+from .authentication import authenticate_subscription
+from .engine import Exchange
+from .feeds import Frame, Subscription
+from .refusals import Refusal
+
+PING_INTERVAL_S = 60.0
+PONG_TIMEOUT_S = 120.0
+_MAX_QUEUED_FRAMES = 20_000
+_MAX_MESSAGE_BYTES = 256 * 1024
+_CLOSE_TIMEOUT_S = 1.0
+
+PARSE_ERROR = (4002, "Parse error")
+INVALID_SIGNATURE = 4003
+INVALID_STREAM = (4006, "Invalid stream")
+INVALID_DEPTH_WINDOW = (4008, "Invalid depth window")
+
+_PRIVATE_KINDS = frozenset({ORDER_UPDATES, BALANCE_UPDATES, POSITION_UPDATES, RFQ_UPDATES})
+_UNSCOPED_KINDS = frozenset({BALANCE_UPDATES})
+_PUBLIC_KINDS = frozenset(
+    {
+        "bookTicker",
+        "depth",
+        "externalTicker",
+        "kline",
+        "liquidation",
+        "markPrice",
+        "openInterest",
+        "stockIndicativeQuote",
+        "stockPrice",
+        "ticker",
+        "trade",
+    }
+)
+_DEPTH_WINDOWS = frozenset(f"{window_ms}ms" for window_ms in DEPTH_WINDOWS_MS)
+
+_SORTED_JSON = msgspec.json.Encoder(order="sorted")  # the wire's keys are in alphabetical order
+
+
+class StreamError(Exception):
+    """A frame of the client that is answered with an error frame."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def check_stream(name: str) -> bool:
+    """Tell whether a stream name needs a signature.
+
+    Raises:   StreamError for a kind or a depth window that does not exist. Source: API §3.1.
+    """
+    stream = split_stream_name(name)
+    if stream.is_private:
+        if stream.kind not in _PRIVATE_KINDS or (stream.kind in _UNSCOPED_KINDS and stream.symbol):
+            raise StreamError(*INVALID_STREAM)
+        return True
+    if stream.kind not in _PUBLIC_KINDS:
+        raise StreamError(*INVALID_STREAM)
+    if stream.kind == "depth" and stream.argument is not None and stream.argument not in _DEPTH_WINDOWS:
+        raise StreamError(*INVALID_DEPTH_WINDOW)
+    return False
+
+
+class Hub:
+    """Who listens to what."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[Subscription, set[Session]] = {}
+        self.sessions: set[Session] = set()
+
+    def is_wanted(self, subscription: Subscription) -> bool:
+        """Tell whether anybody has the subscription."""
+        return subscription in self._listeners
+
+    def add(self, subscription: Subscription, session: "Session") -> None:
+        """Subscribe a session; once more makes no difference."""
+        self._listeners.setdefault(subscription, set()).add(session)
+
+    def remove(self, subscription: Subscription, session: "Session") -> None:
+        """End a subscription, if there is one."""
+        listeners = self._listeners.get(subscription)
+        if listeners is not None:
+            listeners.discard(session)
+            if not listeners:
+                del self._listeners[subscription]
+
+    def publish(self, frames: Iterable[Frame]) -> None:
+        """Queue messages for their listeners, each encoded once."""
+        for frame in frames:
+            listeners = self._listeners.get(frame.subscription)
+            if listeners:
+                text = _SORTED_JSON.encode({"data": frame.data, "stream": frame.subscription[1]}).decode()
+                for session in tuple(listeners):
+                    session.send(text)
+
+    async def close(self) -> None:
+        """Send every client a Close frame and end its session."""
+        await asyncio.gather(*(session.close(WSCloseCode.GOING_AWAY, b"Shutdown") for session in tuple(self.sessions)))
+
+
+class Session:
+    """One WebSocket connection."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        exchange: Exchange,
+        now_ms: Callable[[], int],
+        *,
+        ping_interval_s: float = PING_INTERVAL_S,
+        pong_timeout_s: float = PONG_TIMEOUT_S,
+        max_queued_frames: int = _MAX_QUEUED_FRAMES,
+    ) -> None:
+        self._hub = hub
+        self._exchange = exchange
+        self._now_ms = now_ms
+        self._ping_interval_s = ping_interval_s
+        self._pong_timeout_s = pong_timeout_s
+        self._socket = web.WebSocketResponse(autoping=False, max_msg_size=_MAX_MESSAGE_BYTES, timeout=_CLOSE_TIMEOUT_S)
+        self._queue: asyncio.Queue[str] = asyncio.Queue(max_queued_frames)
+        self._subscriptions: set[Subscription] = set()
+        self._last_pong_s = 0.0
+        self._closing: asyncio.Task[None] | None = None
+
+    def send(self, text: str) -> None:
+        """Queue a text frame; a client that has let its queue run full is disconnected."""
+        try:
+            self._queue.put_nowait(text)
+        except asyncio.QueueFull:
+            if self._closing is None:
+                self._closing = asyncio.ensure_future(self.close(WSCloseCode.TRY_AGAIN_LATER, b"Too slow"))
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve the connection until it ends."""
+        await self._socket.prepare(request)
+        self._hub.sessions.add(self)
+        self._last_pong_s = asyncio.get_running_loop().time()
+        helpers = [asyncio.ensure_future(self._write()), asyncio.ensure_future(self._keep_alive())]
+        try:
+            async for message in self._socket:
+                await self._receive(message)
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            for subscription in self._subscriptions:
+                self._hub.remove(subscription, self)
+            self._hub.sessions.discard(self)
+            if self._closing is not None:
+                await self._closing
+        return self._socket
+
+    async def close(self, code: int, reason: bytes) -> None:
+        """Send a Close frame and end the connection."""
+        for subscription in self._subscriptions:
+            self._hub.remove(subscription, self)
+        self._subscriptions.clear()
+        await self._socket.close(code=code, message=reason)
+
+    async def _write(self) -> None:
+        while True:
+            text = await self._queue.get()
+            try:
+                await self._socket.send_str(text)
+            except ConnectionError:
+                return
+
+    async def _keep_alive(self) -> None:
+        while True:
+            await asyncio.sleep(self._ping_interval_s)
+            if asyncio.get_running_loop().time() - self._last_pong_s > self._pong_timeout_s:
+                await self._socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"No pong")
+                return
+            try:
+                await self._socket.ping()
+            except ConnectionError:
+                return
+
+    async def _receive(self, message: WSMessage) -> None:
+        if message.type is WSMsgType.PING:
+            await self._socket.pong(message.data)
+        elif message.type is WSMsgType.PONG:
+            self._last_pong_s = asyncio.get_running_loop().time()
+        elif message.type is WSMsgType.TEXT:
+            try:
+                self._on_text(message.data)
+            except StreamError as error:
+                answer = {"id": None, "error": {"code": error.code, "message": error.message}}
+                self.send(msgspec.json.encode(answer).decode())
+        elif message.type is WSMsgType.BINARY:
+            answer = {"id": None, "error": {"code": PARSE_ERROR[0], "message": PARSE_ERROR[1]}}
+            self.send(msgspec.json.encode(answer).decode())
+
+    def _on_text(self, text: str) -> None:
+        method, streams, signature = _read_command(text)
+        are_private = [check_stream(name) for name in streams]
+        if method == "UNSUBSCRIBE":
+            self._unsubscribe(streams)
+            return
+        account_id = self._authenticate(signature) if any(are_private) else None
+        for name, is_private in zip(streams, are_private, strict=True):
+            if not is_private and not self._is_served(name):
+                continue
+            subscription = (account_id if is_private else None, name)
+            self._subscriptions.add(subscription)
+            self._hub.add(subscription, self)
+
+    def _authenticate(self, signature: Any) -> str:
+        try:
+            account_id = authenticate_subscription(signature, self._now_ms())
+        except Refusal as refusal:
+            raise StreamError(INVALID_SIGNATURE, refusal.message) from refusal
+        self._exchange.open_account(account_id)
+        return account_id
+
+    def _unsubscribe(self, streams: list[str]) -> None:
+        for subscription in [entry for entry in self._subscriptions if entry[1] in streams]:
+            self._subscriptions.discard(subscription)
+            self._hub.remove(subscription, self)
+
+    def _is_served(self, name: str) -> bool:
+        stream = split_stream_name(name)
+        market = self._exchange.markets.get(stream.symbol or "")
+        return market is not None and market.state is not OrderBookState.CLOSED
+
+
+def _read_command(text: str) -> tuple[str, list[str], Any]:
+    try:
+        command = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        raise StreamError(*PARSE_ERROR) from None
+    if not isinstance(command, dict) or command.get("method") not in ("SUBSCRIBE", "UNSUBSCRIBE"):
+        raise StreamError(*PARSE_ERROR)
+    streams = command.get("params")
+    if not isinstance(streams, list) or not all(isinstance(name, str) for name in streams):
+        raise StreamError(*PARSE_ERROR)
+    return command["method"], streams, command.get("signature")

@@ -1,0 +1,102 @@
+"""Package metadata: this file states it alone, pyproject.toml holds settings of tools only."""
+
+import re
+from pathlib import Path
+
+from setuptools import Command, find_packages, setup
+from setuptools.command.build import build
+
+HERE = Path(__file__).resolve().parent
+
+# Python runs each `import` line of a .pth file when it starts. This one must stay quiet whatever has happened to the
+# package: an installation that is broken or half removed may not disturb programs that have nothing to do with it.
+START_UP_FILE = "backpack_connector.pth"
+START_UP_LINE = 'import sys; exec("try:\\n import backpack_connector.startup\\nexcept Exception:\\n pass")\n'
+
+
+class BuildStartUpFile(Command):
+    """Put the start-up file beside the packages, in plain wheels and in editable ones."""
+
+    editable_mode = False  # setuptools sets it on every build step of an editable wheel
+
+    def initialize_options(self) -> None:
+        """Declare nothing: the step has no options."""
+
+    def finalize_options(self) -> None:
+        """Check nothing: the step has no options."""
+
+    def run(self) -> None:
+        """Write the start-up file."""
+        target = self._target()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(START_UP_LINE, encoding="utf-8")
+
+    def get_outputs(self) -> list:
+        """Name the written file, so that setuptools records it."""
+        return [] if self.editable_mode else [str(self._target())]
+
+    def _target(self) -> Path:
+        # What an editable build writes into build_lib is thrown away; its install_lib becomes the wheel's root.
+        folder = (
+            self.get_finalized_command("install").install_lib
+            if self.editable_mode
+            else self.get_finalized_command("build").build_lib
+        )
+        return Path(folder) / START_UP_FILE
+
+
+class Build(build):
+    """The usual build, and the start-up file."""
+
+    sub_commands = [*build.sub_commands, ("build_start_up_file", None)]
+
+
+def version() -> str:
+    """Read the version where the package states it, without importing the package."""
+    text = (HERE / "backpack_connector" / "__init__.py").read_text(encoding="utf-8")
+    return re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE).group(1)
+
+
+def long_description() -> str:
+    """Show the README on the package index; a build from a bare tree has none."""
+    readme = HERE / "README.md"
+    return readme.read_text(encoding="utf-8") if readme.exists() else ""
+
+
+HUMMINGBOT = ["hummingbot==20260922"]  # the release that the tests run against
+DEV = [
+    "aioresponses>=0.7.8",
+    "hypothesis>=6.100",
+    "mypy>=1.11",
+    "pytest-asyncio>=0.24",
+    "pytest-cov>=5",
+    "pytest-timeout>=2.3",
+    "pytest>=8",
+    "ruff>=0.8",
+]
+
+setup(
+    name="backpack-hummingbot-connector",
+    version=version(),
+    description="Backpack exchange connectors for Hummingbot, installed beside it with pip.",
+    long_description=long_description(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["backpack_connector", "backpack_connector.*", "backpack_perpetual_connector*"]),
+    # With the root named, an editable install is one line in a .pth file; the alternative imports a finder, and with
+    # it half of pathlib, at every start of Python.
+    package_dir={"": "."},
+    package_data={"": ["py.typed", "*.json", "*.yml"]},
+    install_requires=["aiohttp>=3.9", "bidict>=0.22.1", "msgspec>=0.18", "pynacl>=1.5", "rich>=13", "typer>=0.12"],
+    extras_require={"hummingbot": HUMMINGBOT, "dev": DEV},
+    entry_points={"console_scripts": ["backpack = backpack_connector.cli.main:main"]},
+    cmdclass={"build": Build, "build_start_up_file": BuildStartUpFile},
+    classifiers=[
+        "Programming Language :: Python :: 3",
+        "Operating System :: OS Independent",
+        "Topic :: Office/Business :: Financial :: Investment",
+        "Typing :: Typed",
+    ],
+    zip_safe=False,
+)

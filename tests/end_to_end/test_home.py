@@ -1,0 +1,82 @@
+"""The demo's Hummingbot home: complete, isolated, and quiet towards the internet."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backpack_connector.demo.home import SCRIPT_CONFIGURATION, HomeError, find_templates, make_home
+
+pytest.importorskip("hummingbot")
+
+PROBE = """
+import asyncio, json
+import hummingbot
+from hummingbot.client import settings
+from hummingbot.client.config.config_helpers import load_client_config_map_from_file
+from hummingbot.core.rate_oracle.rate_oracle import RateOracle
+import socket
+
+def refuse(*arguments):
+    raise AssertionError(f"asked the network: {arguments}")
+
+configuration = load_client_config_map_from_file()
+socket.getaddrinfo = socket.socket.connect = refuse
+oracle = RateOracle.get_instance()
+try:
+    asyncio.run(oracle.source.get_prices(quote_token=oracle.quote_token))
+    asked = "prices without asking"
+except ValueError as error:
+    asked = str(error)
+print(json.dumps({
+    "root": str(hummingbot.root_path()), "data": hummingbot.data_path(), "conf": str(settings.CONF_DIR_PATH),
+    "metrics": type(configuration.anonymized_metrics_mode.hb_config).__name__,
+    "mqtt": configuration.mqtt_bridge.mqtt_autostart, "errors": configuration.send_error_logs, "asked": asked,
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def probed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
+    folder = tmp_path_factory.mktemp("home").resolve()
+    make_home(folder)
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout.splitlines()[-1])
+
+
+def test_hummingbot_keeps_everything_in_the_home(probed: tuple[Path, dict[str, object]]) -> None:
+    folder, answer = probed
+    assert answer["root"] == str(folder)
+    assert answer["data"] == str(folder / "data")
+    assert answer["conf"] == str(folder / "conf")
+
+
+def test_nothing_is_reported_to_anybody(probed: tuple[Path, dict[str, object]]) -> None:
+    _, answer = probed
+    assert answer["metrics"] == "AnonymizedMetricsDisabledMode"
+    assert answer["mqtt"] is False
+    assert answer["errors"] is False
+
+
+def test_the_rate_oracle_refuses_before_it_asks_the_network(probed: tuple[Path, dict[str, object]]) -> None:
+    _, answer = probed
+    assert "only supports" in str(answer["asked"])
+
+
+def test_the_users_template_is_what_runs(tmp_path: Path) -> None:
+    home = make_home(tmp_path)
+    templates = find_templates() / "scripts"
+    copied = tmp_path / "conf" / "scripts" / SCRIPT_CONFIGURATION
+    assert copied.read_text() == (templates / SCRIPT_CONFIGURATION).read_text()
+    assert f"journal_file: {home.journal.relative_to(tmp_path)}" in copied.read_text()
+
+
+def test_a_missing_hummingbot_is_told_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backpack_connector.demo.home.find_spec", lambda name: None)
+    with pytest.raises(HomeError, match="Hummingbot is not installed"):
+        make_home(tmp_path)

@@ -1,0 +1,284 @@
+"""The template script: what it does to a connector, tick by tick, without an exchange."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip("hummingbot")
+
+from hummingbot.core.data_type.common import OrderType, PriceType, TradeType
+from hummingbot.strategy.strategy_v2_base import StrategyV2Base
+
+from backpack_connector.demo.home import find_templates, make_home
+
+PAIR = "SOL-USDC"
+TICK, STEP = Decimal("0.01"), Decimal("0.01")
+
+
+@dataclass
+class Order:
+    client_order_id: str
+    trade_type: TradeType
+    price: Decimal
+    amount: Decimal
+    trading_pair: str = PAIR
+    is_done: bool = False
+    executed_amount_base: Decimal = Decimal(0)
+
+
+@dataclass
+class Connector:
+    """What the script uses of a connector; orders stay until the test says that the exchange answered."""
+
+    best_bid: Decimal = Decimal("142.30")
+    best_ask: Decimal = Decimal("142.32")
+    in_flight_orders: dict[str, Order] = field(default_factory=dict)
+    cancelled: list[str] = field(default_factory=list)
+    balances: dict[str, Decimal] = field(default_factory=lambda: {"SOL": Decimal(100), "USDC": Decimal(10000)})
+    affordable: Decimal = Decimal(1000)
+    cancels_needed: int = 1
+
+    def get_price_by_type(self, pair: str, price_type: PriceType) -> Decimal:
+        return {
+            PriceType.BestBid: self.best_bid,
+            PriceType.BestAsk: self.best_ask,
+            PriceType.MidPrice: (self.best_bid + self.best_ask) / 2,
+        }[price_type]
+
+    def get_order_price_quantum(self, pair: str, price: Decimal) -> Decimal:
+        return TICK
+
+    def quantize_order_price(self, pair: str, price: Decimal) -> Decimal:
+        return price // TICK * TICK
+
+    def quantize_order_amount(self, pair: str, amount: Decimal) -> Decimal:
+        return amount // STEP * STEP
+
+    @property
+    def budget_checker(self) -> "Connector":
+        return self
+
+    def adjust_candidates(self, candidates: list[Any], all_or_none: bool) -> list[Any]:
+        assert not all_or_none
+        for candidate in candidates:
+            candidate.amount = min(candidate.amount, self.affordable)
+        return candidates
+
+    def cancel(self, pair: str, client_order_id: str) -> None:
+        self.cancelled.append(client_order_id)
+
+    async def cancel_all(self, timeout_seconds: float) -> None:
+        self.cancels_needed -= 1
+        if self.cancels_needed <= 0:
+            self.in_flight_orders.clear()
+
+    def get_all_balances(self) -> dict[str, Decimal]:
+        return self.balances
+
+    def get_available_balance(self, asset: str) -> Decimal:
+        return self.balances[asset]
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    path = find_templates() / "scripts" / "backpack_market_maker.py"
+    spec = importlib.util.spec_from_file_location("backpack_market_maker", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def connector() -> Connector:
+    return Connector()
+
+
+@pytest.fixture
+def maker(script: ModuleType, connector: Connector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    async def stop(self: Any) -> None:
+        self.base_was_stopped = True
+
+    # Hummingbot's own set-up needs its whole engine; tested here is what the script adds to it.
+    monkeypatch.setattr(StrategyV2Base, "__init__", lambda self, connectors, config: None)
+    monkeypatch.setattr(StrategyV2Base, "on_stop", stop)
+    monkeypatch.setattr(script, "QUIET_S", 0.05)
+
+    class Maker(script.BackpackMarketMaker):  # type: ignore[name-defined, misc]
+        current_timestamp = 1000.0
+        connectors: dict[str, Connector] = {"backpack_simulator": connector}  # noqa: RUF012
+        placed: list[tuple[TradeType, Decimal, Decimal, OrderType]]
+
+        def _place(self, side: TradeType, amount: Decimal, order_type: OrderType, price: Decimal) -> str:
+            name = f"order-{len(self.placed)}"
+            self.placed.append((side, price, amount, order_type))
+            connector.in_flight_orders[name] = Order(name, side, price, amount)
+            return name
+
+        def buy(self, name: str, pair: str, amount: Decimal, order_type: OrderType, price: Decimal) -> str:
+            return self._place(TradeType.BUY, amount, order_type, price)
+
+        def sell(self, name: str, pair: str, amount: Decimal, order_type: OrderType, price: Decimal) -> str:
+            return self._place(TradeType.SELL, amount, order_type, price)
+
+    config = script.BackpackMarketMakerConfig(
+        connector_name="backpack_simulator",
+        order_levels=2,
+        bid_spread=Decimal("0.001"),
+        ask_spread=Decimal("0.001"),
+        refresh_seconds=10,
+        journal_file=str(tmp_path / "journal" / "j.jsonl"),
+        journal_snapshot_seconds=1,
+    )
+    Maker.placed = []
+    return Maker({"backpack_simulator": connector}, config)
+
+
+def tick(maker: Any, at: float) -> None:
+    maker.current_timestamp = at
+    maker.on_tick()
+
+
+def journal(maker: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(maker.config.journal_file).read_text().splitlines()]
+
+
+def test_orders_are_post_only_on_both_sides_at_the_configured_distances(maker: Any) -> None:
+    tick(maker, 1000)
+    tick(maker, 1001)
+    assert maker.placed == [
+        (TradeType.BUY, Decimal("142.16"), Decimal("0.1"), OrderType.LIMIT_MAKER),
+        (TradeType.SELL, Decimal("142.45"), Decimal("0.1"), OrderType.LIMIT_MAKER),
+        (TradeType.BUY, Decimal("142.02"), Decimal("0.1"), OrderType.LIMIT_MAKER),
+        (TradeType.SELL, Decimal("142.59"), Decimal("0.1"), OrderType.LIMIT_MAKER),
+    ]
+
+
+def test_no_order_crosses_the_book_even_without_a_spread(maker: Any) -> None:
+    maker.config.bid_spread = maker.config.ask_spread = Decimal(0)
+    maker.config.order_levels = 1
+    maker.connector.best_bid, maker.connector.best_ask = Decimal("142.31"), Decimal("142.32")
+    tick(maker, 1000)
+    tick(maker, 1001)
+    assert [(side, price) for side, price, _, _ in maker.placed] == [
+        (TradeType.BUY, Decimal("142.31")),
+        (TradeType.SELL, Decimal("142.32")),
+    ]
+
+
+def test_new_orders_wait_until_the_old_ones_are_gone(maker: Any) -> None:
+    tick(maker, 1000)
+    tick(maker, 1001)
+    tick(maker, 1005)
+    assert maker.connector.cancelled == []
+    tick(maker, 1010)
+    assert maker.connector.cancelled == ["order-0", "order-1", "order-2", "order-3"]
+    tick(maker, 1011)
+    assert len(maker.placed) == 4
+    maker.connector.in_flight_orders.clear()
+    tick(maker, 1012)
+    assert len(maker.placed) == 8
+
+
+def test_orders_of_a_previous_run_are_cancelled_first(maker: Any) -> None:
+    maker.connector.in_flight_orders["old"] = Order("old", TradeType.BUY, Decimal(140), Decimal(1))
+    tick(maker, 1000)
+    tick(maker, 1001)
+    assert maker.connector.cancelled == ["old"]
+    assert maker.placed == []
+
+
+def test_orders_of_other_markets_and_finished_ones_are_left_alone(maker: Any) -> None:
+    orders = maker.connector.in_flight_orders
+    orders["other"] = Order("other", TradeType.BUY, Decimal(1), Decimal(1), trading_pair="BTC-USDC")
+    orders["done"] = Order("done", TradeType.BUY, Decimal(1), Decimal(1), is_done=True)
+    tick(maker, 1000)
+    assert maker.connector.cancelled == []
+
+
+def test_a_book_without_one_side_gets_no_orders(maker: Any) -> None:
+    maker.connector.best_bid = Decimal("NaN")
+    tick(maker, 1000)
+    tick(maker, 1001)
+    assert maker.placed == []
+
+
+@pytest.mark.parametrize(("affordable", "amounts"), [("0.057", ["0.05"] * 4), ("0.009", [])])
+def test_an_order_is_no_larger_than_the_balance(maker: Any, affordable: str, amounts: list[str]) -> None:
+    maker.connector.affordable = Decimal(affordable)
+    tick(maker, 1000)
+    tick(maker, 1001)
+    assert [amount for _, _, amount, _ in maker.placed] == [Decimal(text) for text in amounts]
+
+
+async def test_stopping_cancels_again_until_nothing_is_open(maker: Any) -> None:
+    tick(maker, 1000)
+    tick(maker, 1001)
+    maker.connector.cancels_needed = 3
+    await maker.on_stop()
+    assert maker.connector.in_flight_orders == {}
+    assert maker.connector.cancels_needed == 0
+    assert maker.base_was_stopped
+    assert journal(maker)[-1]["kind"] == "stop"
+    assert journal(maker)[-1]["orders"] == []
+    before = len(journal(maker))
+    tick(maker, 1020)
+    assert len(journal(maker)) == before
+
+
+async def test_stopping_waits_for_a_late_balance(maker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = iter([Decimal(100), Decimal(100), *[Decimal("100.5")] * 1000])
+    monkeypatch.setattr(maker.connector, "get_all_balances", lambda: {"SOL": next(reads)})
+    await maker.on_stop()
+    assert journal(maker)[-1]["balances"]["SOL"]["total"] == "100.5"
+
+
+def test_a_fill_is_written_with_every_digit(maker: Any) -> None:
+    fee = SimpleNamespace(flat_fees=[SimpleNamespace(token="SOL", amount=Decimal("1E-10"))], percent=Decimal(0))
+    maker.did_fill_order(
+        SimpleNamespace(
+            exchange_trade_id="11",
+            order_id="4711",
+            exchange_order_id="901",
+            trading_pair=PAIR,
+            trade_type=TradeType.BUY,
+            price=Decimal("0.000012345678901234"),
+            amount=Decimal("123456789.123456789"),
+            trade_fee=fee,
+        )
+    )
+    (line,) = journal(maker)
+    assert Decimal(line["price"]) == Decimal("0.000012345678901234")
+    assert Decimal(line["amount"]) == Decimal("123456789.123456789")
+    assert Decimal(line["fees"][0]["amount"]) == Decimal("1E-10")
+
+
+def test_without_a_journal_nothing_is_written(script: ModuleType, tmp_path: Path) -> None:
+    script.Journal("").write("fill", price=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["backpack_market_maker.yml", "backpack_market_maker_simulator.yml"])
+def test_each_configuration_is_accepted_by_hummingbot(tmp_path: Path, name: str) -> None:
+    make_home(tmp_path)
+    code = (
+        "import sys; from hummingbot.cli.strategy_configs import read_yaml, resolve_script_config_class;"
+        "from hummingbot.client.settings import SCRIPT_STRATEGY_CONF_DIR_PATH as folder;"
+        "data = read_yaml(folder / sys.argv[1]);"
+        "config = resolve_script_config_class(data['script_file_name'])(**data);"
+        "assert set(data) <= set(type(config).model_fields), data; print(config.trading_pair)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, name], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, PAIR), done.stderr
