@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import ClassVar
 
 from setuptools import Command, find_packages, setup
 from setuptools.command.build import build
@@ -11,7 +12,8 @@ HERE = Path(__file__).resolve().parent
 # Python runs each `import` line of a .pth file when it starts. This one must stay quiet whatever has happened to the
 # package: an installation that is broken or half removed may not disturb programs that have nothing to do with it.
 START_UP_FILE = "backpack_connector.pth"
-START_UP_LINE = 'import sys; exec("try:\\n import backpack_connector.startup\\nexcept Exception:\\n pass")\n'
+START_UP_CODE = "try:\n from backpack_connector import startup\n startup.install()\nexcept Exception:\n pass"
+START_UP_LINE = f"import sys; exec({START_UP_CODE!r})\n"
 
 
 class BuildStartUpFile(Command):
@@ -48,7 +50,7 @@ class BuildStartUpFile(Command):
 class Build(build):
     """The usual build, and the start-up file."""
 
-    sub_commands = [*build.sub_commands, ("build_start_up_file", None)]
+    sub_commands: ClassVar[list] = [*build.sub_commands, ("build_start_up_file", None)]
 
 
 def version() -> str:

@@ -5,9 +5,9 @@ Rule 2: an asset that a complete answer does not list is gone; an answer that di
 Rule 3: lent funds have left the capital (API §2.3) but belong to the account; borrowed ones are in it but do not.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Dict, Mapping, Sequence, Set
 
 from backpack_connector.protocol.messages import BalanceUpdate
 from backpack_connector.protocol.models import Balance, BorrowLendPosition
@@ -28,11 +28,11 @@ class SpotBalances:
     """The balances of one spot account, in units of each asset."""
 
     def __init__(self) -> None:
-        self._capital: Dict[str, _Asset] = {}
-        self._lent: Dict[str, Decimal] = {}
-        self._borrowed: Dict[str, Decimal] = {}
-        self._holds: Dict[str, "tuple[str, Decimal]"] = {}
-        self._held: Dict[str, Decimal] = {}
+        self._capital: dict[str, _Asset] = {}
+        self._lent: dict[str, Decimal] = {}
+        self._borrowed: dict[str, Decimal] = {}
+        self._holds: dict[str, tuple[str, Decimal]] = {}
+        self._held: dict[str, Decimal] = {}
         self._sequence = 0
 
     def mark(self) -> int:
@@ -49,7 +49,7 @@ class SpotBalances:
         }
         self._capital.update(newer)
 
-    def set_positions(self, positions: Sequence[BorrowLendPosition]) -> Set[str]:
+    def set_positions(self, positions: Sequence[BorrowLendPosition]) -> set[str]:
         """Take all lent and borrowed positions; return the assets that were not borrowed before."""
         borrowed_before = set(self._borrowed)
         self._lent = {row.symbol: row.net_quantity for row in positions if row.net_quantity > 0}
@@ -60,7 +60,7 @@ class SpotBalances:
         """Take one message of the balance stream."""
         self._capital[update.asset] = _Asset(update.available, update.locked, update.staked, self.mark())
 
-    def totals(self) -> Dict[str, Decimal]:
+    def totals(self) -> dict[str, Decimal]:
         """Return what the account owns, by asset; negative when more was borrowed and spent than it has."""
         totals = {asset: entry.available + entry.locked + entry.staked for asset, entry in self._capital.items()}
         for asset, lent in self._lent.items():
@@ -69,7 +69,7 @@ class SpotBalances:
             totals[asset] = totals.get(asset, ZERO) - borrowed
         return totals
 
-    def available(self) -> Dict[str, Decimal]:
+    def available(self) -> dict[str, Decimal]:
         """Return what orders can use, by asset: available capital and lent funds."""
         available = {asset: entry.available for asset, entry in self._capital.items()}
         for asset, lent in self._lent.items():

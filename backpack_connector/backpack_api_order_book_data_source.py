@@ -8,7 +8,7 @@ Rule 3: the exchange answers no subscription and is silent about symbols it does
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any
 
 from hummingbot.core.data_type.order_book import OrderBook
 from hummingbot.core.data_type.order_book_tracker import OrderBookTrackerMetrics
@@ -48,7 +48,7 @@ class _TrackedBook:
         self.book = book
         self.sequence: DepthSequence[DepthUpdate] = DepthSequence()
         self.backoff = Backoff(FIRST_RESYNC_PAUSE_S, LONGEST_RESYNC_PAUSE_S)
-        self.resync: Optional["asyncio.Task[None]"] = None
+        self.resync: asyncio.Task[None] | None = None
         self.last_update_at = time.monotonic()
         self.last_trade_id = -1
 
@@ -56,7 +56,7 @@ class _TrackedBook:
         """Offer nothing until a snapshot is in."""
         self.book.apply_snapshot([], [], self.book.last_diff_uid)
 
-    def take_snapshot(self, snapshot: DepthSnapshot) -> Optional[List[DepthUpdate]]:
+    def take_snapshot(self, snapshot: DepthSnapshot) -> list[DepthUpdate] | None:
         """Splice a snapshot in and return the updates to apply after it; None when it is too old to use."""
         where = f"get_depth {self.symbol}"
         # Read the levels first: a malformed snapshot must leave the sequence as it was.
@@ -82,7 +82,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):  # type: ignor
 
     def __init__(
         self,
-        trading_pairs: List[str],
+        trading_pairs: list[str],
         connector: "BackpackExchangeBase",
         api_factory: WebAssistantsFactory,
         domain: str = constants.DEFAULT_DOMAIN,
@@ -91,17 +91,17 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):  # type: ignor
         self._connector = connector
         self._api_factory = api_factory
         self._domain = domain
-        self._books: Dict[str, _TrackedBook] = {}
+        self._books: dict[str, _TrackedBook] = {}
         self._is_listening = False
         self._subscribed = asyncio.Event()
-        self.metrics: Optional[OrderBookTrackerMetrics] = None
+        self.metrics: OrderBookTrackerMetrics | None = None
 
     @property
     def are_books_in_sequence(self) -> bool:
         """Tell whether every book is complete and up to date."""
         return all(tracked.sequence.is_synchronized for tracked in self._books.values())
 
-    async def get_last_traded_prices(self, trading_pairs: List[str], domain: Optional[str] = None) -> Dict[str, float]:
+    async def get_last_traded_prices(self, trading_pairs: list[str], domain: str | None = None) -> dict[str, float]:
         return await self._connector.get_last_traded_prices(trading_pairs)
 
     async def refresh_symbols(self) -> None:
@@ -180,7 +180,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):  # type: ignor
             self._books.clear()
 
     async def _listen_once(self) -> None:
-        watch: Optional["asyncio.Task[None]"] = None
+        watch: asyncio.Task[None] | None = None
         try:
             self._ws_assistant = await self._connected_websocket_assistant()
             await self._subscribe_channels(self._ws_assistant)
@@ -207,7 +207,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):  # type: ignor
         return assistant
 
     async def _subscribe_channels(self, ws: WSAssistant) -> None:
-        streams: List[str] = []
+        streams: list[str] = []
         for trading_pair in list(self._trading_pairs):
             try:
                 symbol = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
@@ -217,7 +217,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):  # type: ignor
         if streams:
             await ws.send(WSJSONRequest(payload=subscribe_frame(streams)))
 
-    def _streams_of(self, symbol: str) -> List[str]:
+    def _streams_of(self, symbol: str) -> list[str]:
         return [depth_stream(symbol), trade_stream(symbol)]
 
     async def subscribe_to_trading_pair(self, trading_pair: str) -> bool:

@@ -8,7 +8,7 @@ its polls frequent (F09).
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, List, Optional
+from typing import TYPE_CHECKING, Any
 
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
 from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
@@ -36,7 +36,7 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):  # type: ign
         connector: "BackpackExchangeBase",
         auth: BackpackAuth,
         api_factory: WebAssistantsFactory,
-        streams: List[str],
+        streams: list[str],
         domain: str = constants.DEFAULT_DOMAIN,
     ) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):  # type: ign
         self._api_factory = api_factory
         self._streams = streams
         self._domain = domain
-        self._subscribed_at: Optional[float] = None
+        self._subscribed_at: float | None = None
 
     @property
     def last_recv_time(self) -> float:

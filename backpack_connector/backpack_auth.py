@@ -1,7 +1,7 @@
 """Sign Hummingbot's requests; the signing verb comes from the catalogue by method and path (ARCHITECTURE.md, D1)."""
 
 import json
-from typing import Any, Optional
+from typing import Any
 from urllib.parse import urlsplit
 
 from hummingbot.connector.time_synchronizer import TimeSynchronizer
@@ -58,7 +58,7 @@ class BackpackAuth(AuthBase):
         request.payload = subscribe_frame(streams, self.subscription_signature())
         return request
 
-    def subscription_signature(self, timestamp_ms: Optional[int] = None) -> "list[str]":
+    def subscription_signature(self, timestamp_ms: int | None = None) -> "list[str]":
         """Return the four texts that a private SUBSCRIBE carries; stamped now unless told otherwise."""
         stamp = self._timestamp_ms() if timestamp_ms is None else timestamp_ms
         return self._required_credentials().subscription_signature(stamp)

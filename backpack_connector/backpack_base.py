@@ -5,8 +5,9 @@ cancelled and reported is in `order_lifecycle`; how their fate is found out is i
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
-from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence
+from typing import Any
 
 import aiohttp
 from bidict import bidict
@@ -35,7 +36,8 @@ from backpack_connector.protocol.enums import MarketType, SystemStatus
 from backpack_connector.protocol.errors import BackpackError, ClockSkew, ConfigurationError, NoAnswer
 from backpack_connector.protocol.messages import ErrorFrame, OrderUpdate, parse_message
 from backpack_connector.protocol.models import AccountSummary, Market, SystemState, Ticker, is_market_type, read_rows
-from backpack_connector.protocol.rest import Parameters, body_fields, query_fields
+from backpack_connector.protocol.rest import body_fields, query_fields
+from backpack_connector.protocol.signing import Fields
 from backpack_connector.protocol.streams import BALANCE_UPDATES, ORDER_UPDATES
 from backpack_connector.protocol.symbols import Symbol, TradingPair, symbol_of, trading_pair_of
 from backpack_connector.protocol.units import fraction_from_bps
@@ -65,9 +67,9 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
         self,
         backpack_api_key: str,
         backpack_api_secret: str,
-        balance_asset_limit: Optional[Dict[str, Dict[str, Decimal]]] = None,
+        balance_asset_limit: dict[str, dict[str, Decimal]] | None = None,
         rate_limits_share_pct: Decimal = Decimal("100"),
-        trading_pairs: Optional[List[str]] = None,
+        trading_pairs: list[str] | None = None,
         trading_required: bool = True,
         domain: str = constants.DEFAULT_DOMAIN,
     ) -> None:
@@ -78,12 +80,12 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
         self._trading_required = trading_required
         self._domain = domain
         self._broker_id = constants.broker_id()
-        self._markets: Dict[str, Market] = {}
-        self._maker_fee: Optional[Decimal] = None
-        self._taker_fee: Optional[Decimal] = None
+        self._markets: dict[str, Market] = {}
+        self._maker_fee: Decimal | None = None
+        self._taker_fee: Decimal | None = None
         self._balances_received = False
-        self._reconciler_task: Optional["asyncio.Task[None]"] = None
-        self._symbols_task: Optional["asyncio.Task[Any]"] = None
+        self._reconciler_task: asyncio.Task[None] | None = None
+        self._symbols_task: asyncio.Task[Any] | None = None
         super().__init__(balance_asset_limit, rate_limits_share_pct)
         self._set_order_book_tracker(
             BackpackOrderBookTracker(
@@ -107,7 +109,7 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
         return BackpackAuth(self._api_key, self._api_secret, self._time_synchronizer)
 
     @property
-    def rate_limits_rules(self) -> List[RateLimit]:
+    def rate_limits_rules(self) -> list[RateLimit]:
         return rate_limits()
 
     @property
@@ -131,7 +133,7 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
         return constants.NETWORK_STATUS_PATH_URL
 
     @property
-    def trading_pairs(self) -> List[str]:
+    def trading_pairs(self) -> list[str]:
         return self._trading_pairs
 
     @property
@@ -148,13 +150,13 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
         return self._order_tracker  # type: ignore[no-any-return]
 
     @property
-    def status_dict(self) -> Dict[str, bool]:
-        status: Dict[str, bool] = super().status_dict
+    def status_dict(self) -> dict[str, bool]:
+        status: dict[str, bool] = super().status_dict
         # An account that holds nothing is still an account whose balances are known (F32).
         status["account_balance"] = self._balances_received or not self.is_trading_required
         return status
 
-    def supported_order_types(self) -> List[OrderType]:
+    def supported_order_types(self) -> list[OrderType]:
         return [OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.MARKET]
 
     # Parts
@@ -189,7 +191,7 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
     def _create_order_tracker(self) -> BackpackOrderTracker:
         return BackpackOrderTracker(connector=self)
 
-    def _private_streams(self) -> List[str]:
+    def _private_streams(self) -> list[str]:
         return [ORDER_UPDATES, BALANCE_UPDATES]
 
     # Network
@@ -229,9 +231,9 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
     async def request(
         self,
         operation_id: str,
-        parameters: Parameters = None,
+        parameters: Fields | None = None,
         *,
-        headers: Optional[Dict[str, str]] = None,
+        headers: dict[str, str] | None = None,
     ) -> Any:
         """Send one operation and return its decoded data, None for an empty answer.
 
@@ -248,7 +250,7 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
             await self._resynchronize_clock()
             return await self._send(row, parameters, headers)
 
-    async def _send(self, row: Endpoint, parameters: Parameters, headers: Optional[Dict[str, str]]) -> Any:
+    async def _send(self, row: Endpoint, parameters: Fields | None, headers: dict[str, str] | None) -> Any:
         assistant = await self._web_assistants_factory.get_rest_assistant()
         in_body = row.sends_body and parameters is not None
         try:
@@ -281,14 +283,14 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
     async def _make_trading_pairs_request(self) -> Any:
         return await self._make_trading_rules_request()
 
-    def _read_markets(self, exchange_info: Any) -> "tuple[Dict[str, Market], List[str]]":
+    def _read_markets(self, exchange_info: Any) -> "tuple[dict[str, Market], list[str]]":
         """Return the visible markets of this connector's type by trading pair, and what could not be read."""
-        rows = [row for row in read(List[Any], exchange_info, "get_markets") if is_market_type(row, self.market_type)]
+        rows = [row for row in read(list[Any], exchange_info, "get_markets") if is_market_type(row, self.market_type)]
         markets, complaints = read_rows(Market, rows, "get_markets")
         pairs = {self.trading_pair_or_none(market.symbol): market for market in markets if market.visible}
         return {pair: market for pair, market in pairs.items() if pair is not None}, complaints
 
-    async def _format_trading_rules(self, exchange_info_dict: Any) -> List[TradingRule]:
+    async def _format_trading_rules(self, exchange_info_dict: Any) -> list[TradingRule]:
         self._markets, complaints = self._read_markets(exchange_info_dict)
         for complaint in complaints:
             self.logger().error(f"A market is left out because its rules cannot be read: {complaint}")
@@ -308,14 +310,14 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
         """Return the symbol of an order's market."""
         return symbol_of(order.trading_pair, self.market_type)
 
-    def trading_pair_or_none(self, symbol: str) -> Optional[TradingPair]:
+    def trading_pair_or_none(self, symbol: str) -> TradingPair | None:
         """Return the trading pair of a symbol, or None when it is a market of another type."""
         try:
             return trading_pair_of(symbol, self.market_type)
         except ConfigurationError:
             return None
 
-    async def get_last_traded_prices(self, trading_pairs: List[str]) -> Dict[str, float]:
+    async def get_last_traded_prices(self, trading_pairs: list[str]) -> dict[str, float]:
         """Return last prices by trading pair with one request; a pair that never traded is absent."""
         symbols = {symbol_of(pair, self.market_type): pair for pair in trading_pairs}
         if len(symbols) == 1:
@@ -368,7 +370,7 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
     def _account_fees_bps(self, account: AccountSummary) -> "tuple[Decimal, Decimal]":
         raise NotImplementedError
 
-    def _fee_fraction(self, order_type: OrderType, is_maker: Optional[bool]) -> Decimal:
+    def _fee_fraction(self, order_type: OrderType, is_maker: bool | None) -> Decimal:
         """Return the account's fee, or the configured one until that is known; rebates are negative (F17)."""
         maker = order_type is OrderType.LIMIT_MAKER if is_maker is None else is_maker
         account_fee = self._maker_fee if maker else self._taker_fee
@@ -393,7 +395,7 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
         elif isinstance(message, ErrorFrame):
             self.logger().error(f"The exchange refused a private subscription: {message.message} ({message.code})")
 
-    def reference_prices(self, trading_pair: str) -> "tuple[Optional[Decimal], Optional[Decimal], Optional[Decimal]]":
+    def reference_prices(self, trading_pair: str) -> "tuple[Decimal | None, Decimal | None, Decimal | None]":
         """Return (best bid, best ask, last price) of a pair, None for each that is not known."""
         book = self.order_book_tracker.order_books.get(trading_pair)
         if book is None:
@@ -407,7 +409,7 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
             last if last.is_finite() else None,
         )
 
-    def _expected_price(self, trading_pair: str, trade_type: TradeType) -> Optional[Decimal]:
+    def _expected_price(self, trading_pair: str, trade_type: TradeType) -> Decimal | None:
         bid, ask, last = self.reference_prices(trading_pair)
         touch = ask if trade_type is TradeType.BUY else bid
         return touch or last

@@ -1,7 +1,6 @@
 """State what Hummingbot wants to know about the connector as constants, derived from `protocol`."""
 
 import os
-from typing import Optional
 
 from backpack_connector.protocol.endpoints import endpoint
 from backpack_connector.protocol.errors import ConfigurationError
@@ -33,7 +32,7 @@ REQUEST_TIMEOUT_S = 10.0
 """After this an answer counts as lost, and the outcome of an order as unknown."""
 
 
-def broker_id() -> Optional[str]:
+def broker_id() -> str | None:
     """Return the broker id to send on order placement, or None when the user wants none.
 
     Raises:   ConfigurationError when the variable holds neither a 16-bit number nor a word for none.

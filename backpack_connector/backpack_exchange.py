@@ -1,7 +1,7 @@
 """Trade Backpack's spot markets with Hummingbot."""
 
 from decimal import Decimal
-from typing import Any, Dict, Optional
+from typing import Any
 
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
@@ -44,7 +44,7 @@ class BackpackExchange(BackpackExchangeBase):
         order_side: TradeType,
         amount: Decimal,
         price: Decimal = Decimal("NaN"),
-        is_maker: Optional[bool] = None,
+        is_maker: bool | None = None,
     ) -> TradeFeeBase:
         return TradeFeeBase.new_spot_fee(
             fee_schema=self.trade_fee_schema(),
@@ -79,7 +79,7 @@ class BackpackExchange(BackpackExchangeBase):
         newly_borrowed = self._spot_balances.set_positions(positions)
         if newly_borrowed:
             self.logger().warning(
-                f"The account has borrowed {', '.join(sorted(newly_borrowed))}; totals are shown without borrowed funds."
+                f"The account has borrowed {', '.join(sorted(newly_borrowed))}; borrowed funds are not part of totals."
             )
 
     def _publish_balances(self) -> None:
@@ -100,9 +100,9 @@ class BackpackExchange(BackpackExchangeBase):
         held = self._spot_balances.held(currency)
         return max(Decimal(0), available - held) if held else available
 
-    def in_flight_asset_balances(self, in_flight_orders: Dict[str, InFlightOrder]) -> Dict[str, Decimal]:
+    def in_flight_asset_balances(self, in_flight_orders: dict[str, InFlightOrder]) -> dict[str, Decimal]:
         """Return what open orders lock, by asset; a market order counts with the price that it would get (F14)."""
-        locked: Dict[str, Decimal] = {}
+        locked: dict[str, Decimal] = {}
         for order in (in_flight_orders or {}).values():
             if order.is_done:
                 continue
@@ -125,7 +125,7 @@ class BackpackExchange(BackpackExchangeBase):
     def _release_funds(self, order: InFlightOrder) -> None:
         self._spot_balances.release(order.client_order_id)
 
-    def _order_fields(self, order: InFlightOrder) -> Dict[str, Any]:
+    def _order_fields(self, order: InFlightOrder) -> dict[str, Any]:
         fields = super()._order_fields(order)
         if self._spot_balances.needs_redeeming(*self._needed(order, order.amount)):
             fields["autoLendRedeem"] = True  # API §4.1; without it the exchange refuses lent funds (F15)

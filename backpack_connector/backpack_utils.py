@@ -34,7 +34,7 @@ def key_field(prompt: str) -> SecretStr:
 
 
 class BackpackConfigMap(BaseConnectorConfigMap):
-    """Keys of the exchange; the field names are those of Hummingbot's built-in connector, so stored keys keep working."""
+    """Keys of the exchange, under the field names of Hummingbot's built-in connector, so that stored keys keep working."""
 
     connector: str = "backpack"
     backpack_api_key: SecretStr = key_field("Enter your Backpack API key")

@@ -1,7 +1,8 @@
 """Build URLs and web assistants, ask for the server's time, and read answers into data or typed errors."""
 
 import asyncio
-from typing import Any, Callable, Optional
+from collections.abc import Callable
+from typing import Any
 
 from hummingbot.connector.time_synchronizer import TimeSynchronizer
 from hummingbot.connector.utils import TimeSynchronizerRESTPreProcessor
@@ -71,13 +72,13 @@ class AnswerReader(RESTPostProcessorBase):
 
 
 def build_api_factory(
-    throttler: Optional[AsyncThrottlerBase] = None,
-    time_synchronizer: Optional[TimeSynchronizer] = None,
+    throttler: AsyncThrottlerBase | None = None,
+    time_synchronizer: TimeSynchronizer | None = None,
     domain: str = constants.DEFAULT_DOMAIN,
-    time_provider: Optional[Callable[[], Any]] = None,
-    auth: Optional[AuthBase] = None,
+    time_provider: Callable[[], Any] | None = None,
+    auth: AuthBase | None = None,
 ) -> WebAssistantsFactory:
-    """Return a factory whose first request asks for the server's time, so that no signature is made without it (F34)."""
+    """Return a factory whose first request asks for the server's time: no signature is made without it (F34)."""
     throttler = throttler or create_throttler()
     synchronizer = time_synchronizer or TimeSynchronizer()
 
@@ -105,7 +106,7 @@ def create_throttler() -> RequestBudget:
 
 
 async def get_current_server_time(
-    throttler: Optional[AsyncThrottlerBase] = None, domain: str = constants.DEFAULT_DOMAIN
+    throttler: AsyncThrottlerBase | None = None, domain: str = constants.DEFAULT_DOMAIN
 ) -> float:
     """Return the server's time in milliseconds.
 

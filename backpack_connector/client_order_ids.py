@@ -18,7 +18,7 @@ be unique over connectors, restarts and months, not only among open orders.
 import hashlib
 import sys
 import time
-from typing import Callable, Optional
+from collections.abc import Callable
 
 ID_SPACE = 2**32
 IDS_PER_SECOND = 34
@@ -41,7 +41,7 @@ class ClientOrderIds:
         return str((self._last + self._offset) % (ID_SPACE - 1) + 1)
 
 
-_process_ids: Optional[ClientOrderIds] = None
+_process_ids: ClientOrderIds | None = None
 
 
 def next_client_order_id() -> str:

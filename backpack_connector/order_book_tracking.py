@@ -25,7 +25,8 @@ class BackpackOrderBookTracker(OrderBookTracker):  # type: ignore[misc]
 
     @property
     def ready(self) -> bool:
-        return super().ready and self._data_source.are_books_in_sequence
+        """Tell whether every book has been started and none has missed anything."""
+        return bool(super().ready) and self._data_source.are_books_in_sequence
 
     async def _init_order_books(self) -> None:
         slots = asyncio.Semaphore(PARALLEL_SNAPSHOTS)

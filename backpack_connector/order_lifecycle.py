@@ -1,7 +1,7 @@
 """Place, cancel and report orders, with one policy for outcomes.
 
-Rule 1: an order fails only on evidence: our own check, or a refusal by the exchange. A lost answer, 5xx and 429 leave it
-        pending, and the reconciler finds out; nothing is ever posted twice (ARCHITECTURE.md, D5; F11).
+Rule 1: an order fails only on evidence: our own check, or a refusal by the exchange. A lost answer, 5xx and 429 leave
+        it pending, and the reconciler finds out; nothing is ever posted twice (ARCHITECTURE.md, D5; F11).
 Rule 2: every report, from an answer, the stream or a list, goes through `apply_report` or `_on_order_message`, which
         report no end before the fills that explain it.
 Rule 3: an event touches an order only if its market fits and its ids do; where both ids are known both must (F36).
@@ -9,7 +9,7 @@ Rule 3: an event touches an order only if its market fits and its ids do; where 
 
 import asyncio
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any
 
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
@@ -100,6 +100,53 @@ class OrderLifecycle(_Base):  # type: ignore[misc]
         )
         return order_id
 
+    async def _create_order(self, **kwargs: Any) -> None:
+        try:
+            await super()._create_order(**kwargs)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever went wrong before sending, the strategy must hear of it
+            self._fail_before_sending(error, **kwargs)
+
+    def _fail_before_sending(
+        self,
+        error: Exception,
+        *,
+        trade_type: TradeType,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        order_type: OrderType,
+        price: Decimal,
+        **kwargs: Any,
+    ) -> None:
+        if trading_pair not in self._trading_rules:
+            error = OrderRejected(f"The rules of {trading_pair} are not known, so no order can be placed there.")
+        if self.order_tracker.fillable_order(order_id) is None:
+            self.start_tracking_order(order_id, None, trading_pair, trade_type, price, amount, order_type, **kwargs)
+        self._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, error, **kwargs)
+
+    def _on_order_failure(
+        self,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        trade_type: TradeType,
+        order_type: OrderType,
+        price: Decimal | None,
+        exception: Exception,
+        **kwargs: Any,
+    ) -> None:
+        is_explained = isinstance(exception, BackpackError)
+        # The beginning is Hummingbot's own wording, which users and tools look for in the log.
+        self.logger().network(
+            f"Error submitting {trade_type.name.lower()} {order_type.name.upper()} order to {self.name_cap} for "
+            f"{amount} {trading_pair} {price}.",
+            exc_info=None if is_explained else exception,
+            app_warning_msg=f"The {trade_type.name.lower()} order of {amount} {trading_pair} failed: {exception}",
+        )
+        self._update_order_after_failure(order_id=order_id, trading_pair=trading_pair, exception=exception)
+
     async def _place_order_and_process_update(self, order: InFlightOrder, **kwargs: Any) -> str:
         reason = self._local_refusal(order)
         if reason is not None:
@@ -125,7 +172,7 @@ class OrderLifecycle(_Base):  # type: ignore[misc]
         self.apply_report(order, answer)
         return str(answer.id)
 
-    def _local_refusal(self, order: InFlightOrder) -> Optional[str]:
+    def _local_refusal(self, order: InFlightOrder) -> str | None:
         market = self._markets.get(order.trading_pair)
         if market is None:
             return None
@@ -144,9 +191,9 @@ class OrderLifecycle(_Base):  # type: ignore[misc]
         answer = await self.request("execute_order", self._order_fields(order), headers=headers)
         return read(Order, answer, "execute_order")
 
-    def _order_fields(self, order: InFlightOrder) -> Dict[str, Any]:
+    def _order_fields(self, order: InFlightOrder) -> dict[str, Any]:
         """Return the body of execute_order; a subclass adds what only its market has. Source: API §4.1."""
-        fields: Dict[str, Any] = {
+        fields: dict[str, Any] = {
             "symbol": self.symbol_of(order),
             "side": SIDES[order.trade_type],
             "orderType": ORDER_TYPES[order.order_type],
@@ -160,13 +207,13 @@ class OrderLifecycle(_Base):  # type: ignore[misc]
             fields["postOnly"] = True
         return fields
 
-    async def _place_order(self, order_id: str, **kwargs: Any) -> Tuple[str, float]:
+    async def _place_order(self, order_id: str, **kwargs: Any) -> tuple[str, float]:
         answer = await self._submit(self.order_tracker.active_orders[order_id])
         return answer.id, answer.created_timestamp
 
     # Cancelling
 
-    async def _execute_order_cancel(self, order: InFlightOrder) -> Optional[str]:
+    async def _execute_order_cancel(self, order: InFlightOrder) -> str | None:
         try:
             if await self._cancel_and_apply(order):
                 return str(order.client_order_id)
@@ -200,7 +247,7 @@ class OrderLifecycle(_Base):  # type: ignore[misc]
 
     async def _place_cancel(self, order_id: str, tracked_order: InFlightOrder) -> bool:
         """Send one cancel and apply its answer; return whether the order is cancelled or about to be."""
-        fields: Dict[str, Any] = {"symbol": self.symbol_of(tracked_order)}
+        fields: dict[str, Any] = {"symbol": self.symbol_of(tracked_order)}
         if tracked_order.exchange_order_id is not None:
             fields["orderId"] = tracked_order.exchange_order_id
         else:
@@ -227,9 +274,11 @@ class OrderLifecycle(_Base):  # type: ignore[misc]
         lacks_fills = executed > order.executed_amount_base
         if order.exchange_order_id is None:
             self._adopt(order, report.id, report.created_timestamp)
+        if isinstance(report, HistoricalOrder) and not report.status.is_final:
+            return False  # the history lags behind the book that no longer shows the order
         if report.status.is_final:
-            if state is OrderState.FILLED and order.completely_filled_event.is_set():
-                lacks_fills = False
+            if state is OrderState.FILLED:
+                lacks_fills = not order.completely_filled_event.is_set()
             if lacks_fills:
                 self._reconciler.settle_soon(order)
                 return False
@@ -263,18 +312,18 @@ class OrderLifecycle(_Base):  # type: ignore[misc]
         self,
         order: InFlightOrder,
         state: OrderState,
-        status: Optional[OrderStatus],
-        reason: Optional[str],
+        status: OrderStatus | None,
+        reason: str | None,
     ) -> None:
         note = expiry_note(status, reason)
-        extra: Optional[Dict[str, Any]] = None
+        extra: dict[str, Any] | None = None
         if note is not None:
             self.logger().info(f"The exchange ended order {order.client_order_id}: {note}.")
             extra = {"expiry_reason": note, "error_message": note, "error_type": "OrderExpired"}
         self._update_state(order, state, extra)
 
     def _update_state(
-        self, order: InFlightOrder, state: OrderState, misc_updates: Optional[Dict[str, Any]] = None
+        self, order: InFlightOrder, state: OrderState, misc_updates: dict[str, Any] | None = None
     ) -> None:
         self.order_tracker.process_order_update(
             OrderUpdate(
@@ -306,7 +355,7 @@ class OrderLifecycle(_Base):  # type: ignore[misc]
 
     # Stream
 
-    def _order_of_message(self, message: messages.OrderUpdate) -> Optional[InFlightOrder]:
+    def _order_of_message(self, message: messages.OrderUpdate) -> InFlightOrder | None:
         trading_pair = self.trading_pair_or_none(message.symbol)
         if trading_pair is None:
             return None
@@ -348,9 +397,7 @@ class OrderLifecycle(_Base):  # type: ignore[misc]
         fee = self._fill_fee(order, fee_amount, fee_symbol)
         self.order_tracker.process_trade_update(trade_update_of_message(order, message, fee))
 
-    def _apply_status_message(
-        self, order: InFlightOrder, message: messages.OrderUpdate, status: OrderStatus
-    ) -> None:
+    def _apply_status_message(self, order: InFlightOrder, message: messages.OrderUpdate, status: OrderStatus) -> None:
         lacks_fills = (message.executed_quantity or Decimal(0)) > order.executed_amount_base
         if status is OrderStatus.FILLED and not order.completely_filled_event.is_set():
             lacks_fills = True
@@ -369,7 +416,7 @@ class OrderLifecycle(_Base):  # type: ignore[misc]
         if lost:
             await self._update_lost_fills(list(lost.values()))
 
-    async def _update_lost_fills(self, orders: List[InFlightOrder]) -> None:
+    async def _update_lost_fills(self, orders: list[InFlightOrder]) -> None:
         try:
             for order, fill in await self._reconciler.fills_of(orders):
                 self.apply_fill(order, fill)
@@ -384,7 +431,7 @@ class OrderLifecycle(_Base):  # type: ignore[misc]
         error = OrderNotFound("the exchange has no record of the order")
         self._update_order_after_failure(order.client_order_id, order.trading_pair, exception=error)
 
-    async def _all_trade_updates_for_order(self, order: InFlightOrder) -> List[TradeUpdate]:
+    async def _all_trade_updates_for_order(self, order: InFlightOrder) -> list[TradeUpdate]:
         return [
             trade_update_of_fill(order, fill, self._fill_fee(order, fill.fee, fill.fee_symbol))
             for _, fill in await self._reconciler.fills_of([order])

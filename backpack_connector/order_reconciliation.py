@@ -8,13 +8,15 @@ Rule 4: the number of requests does not grow with the number of orders (F29).
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Set, Tuple, Union
+from typing import TYPE_CHECKING, Any
 
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
 
-from backpack_connector.protocol.errors import BackpackError, OrderNotFound
+from backpack_connector.protocol.enums import OrderStatus
+from backpack_connector.protocol.errors import BackpackError, OrderNotFound, RequestError
 from backpack_connector.protocol.models import Fill, HistoricalOrder, Order, read_rows
 from backpack_connector.protocol.units import ms_from_seconds
 from backpack_connector.reconnect import Backoff
@@ -30,15 +32,15 @@ FILLS_OVERLAP_S = 60.0
 FIRST_SETTLE_PAUSE_S = 0.5
 LONGEST_SETTLE_PAUSE_S = 10.0
 
-ListedOrder = Union[Order, HistoricalOrder]
+ListedOrder = Order | HistoricalOrder
 
 
 @dataclass
 class _Findings:
     """What the lists say about a set of orders, by client order id."""
 
-    listed: Dict[str, ListedOrder]
-    absent: List[InFlightOrder]
+    listed: dict[str, ListedOrder]
+    absent: list[InFlightOrder]
     """Orders that no list shows, although all lists answered and could be read."""
 
 
@@ -47,7 +49,7 @@ class OrderReconciler:
 
     def __init__(self, connector: "BackpackExchangeBase") -> None:
         self._connector = connector
-        self._unsettled: Set[str] = set()
+        self._unsettled: set[str] = set()
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
 
@@ -89,15 +91,14 @@ class OrderReconciler:
         self._unsettled -= {client_id for client_id, order in orders.items() if order is None}
         self._unsettled -= await self.reconcile(known)
 
-    async def reconcile(self, orders: Sequence[InFlightOrder]) -> Set[str]:
+    async def reconcile(self, orders: Sequence[InFlightOrder]) -> set[str]:
         """Ask about the given orders and apply what is found; return the client ids that are settled now."""
         if not orders:
             return set()
         async with self._turn:
             try:
                 findings = await self._find(orders)
-                if any(self._lacks_fills(order, findings) for order in orders):
-                    await self._apply_fills(orders)
+                await self._apply_fills([order for order in orders if self._lacks_fills(order, findings)])
             except BackpackError as error:
                 self._connector.logger().warning(f"The state of {len(orders)} orders could not be asked: {error}")
                 return set()
@@ -113,23 +114,26 @@ class OrderReconciler:
             return settled
 
     async def _find(self, orders: Sequence[InFlightOrder]) -> _Findings:
-        is_complete, rows = await self._open_orders()
-        listed, missing = _matched(orders, rows)
+        is_complete, resting = await self._open_orders()
+        listed, missing = _matched(orders, resting)
         if missing:
-            history_is_complete, rows = await self._history(missing)
-            found, missing = _matched(missing, rows)
+            try:
+                history_is_complete, ended = await self._history(missing)
+            except RequestError as error:
+                # What the open orders say still counts.
+                self._connector.logger().warning(f"The order history could not be asked: {error}")
+                history_is_complete, ended = False, []
+            found, missing = _matched(missing, ended)
             listed.update(found)
             is_complete = is_complete and history_is_complete
         return _Findings(listed, missing if is_complete else [])
 
-    async def _open_orders(self) -> Tuple[bool, List[Order]]:
-        answer = await self._connector.request(
-            "get_open_orders", {"marketType": self._connector.market_type.value}
-        )
+    async def _open_orders(self) -> tuple[bool, list[Order]]:
+        answer = await self._connector.request("get_open_orders", {"marketType": self._connector.market_type.value})
         return self._read(Order, answer, "get_open_orders")
 
-    async def _history(self, orders: Sequence[InFlightOrder]) -> Tuple[bool, List[HistoricalOrder]]:
-        is_complete, rows = True, []
+    async def _history(self, orders: Sequence[InFlightOrder]) -> tuple[bool, list[HistoricalOrder]]:
+        is_complete, rows = True, list[HistoricalOrder]()
         targets = [order for order in orders if order.exchange_order_id is not None]
         if len(targets) < len(orders) or len(targets) > TARGETED_LOOKUPS:
             is_complete, rows = await self._history_page({"limit": HISTORY_PAGE})
@@ -141,13 +145,13 @@ class OrderReconciler:
             rows.extend(page)
         return is_complete and len(targets) <= TARGETED_LOOKUPS, rows
 
-    async def _history_page(self, fields: Dict[str, Any]) -> Tuple[bool, List[HistoricalOrder]]:
+    async def _history_page(self, fields: dict[str, Any]) -> tuple[bool, list[HistoricalOrder]]:
         answer = await self._connector.request(
             "get_order_history", {"marketType": self._connector.market_type.value, **fields}
         )
         return self._read(HistoricalOrder, answer, "get_order_history")
 
-    def _read(self, kind: Any, answer: Any, where: str) -> Tuple[bool, List[Any]]:
+    def _read(self, kind: Any, answer: Any, where: str) -> tuple[bool, list[Any]]:
         rows, complaints = read_rows(kind, answer, where)
         for complaint in complaints:
             self._connector.logger().warning(f"A row was left out: {complaint}")
@@ -157,16 +161,21 @@ class OrderReconciler:
         report = findings.listed.get(order.client_order_id)
         if report is None:
             return True  # a fill may be listed before the order's end is
-        return executed_quantity(report) > order.executed_amount_base
+        if report.status is OrderStatus.FILLED:
+            return not order.completely_filled_event.is_set()
+        return bool(executed_quantity(report) > order.executed_amount_base)
 
     async def _apply_fills(self, orders: Sequence[InFlightOrder]) -> None:
-        for order, fill in await self.fills_of(orders):
-            self._connector.apply_fill(order, fill)
+        if orders:
+            for order, fill in await self.fills_of(orders):
+                self._connector.apply_fill(order, fill)
 
-    async def fills_of(self, orders: Sequence[InFlightOrder]) -> List[Tuple[InFlightOrder, Fill]]:
+    async def fills_of(self, orders: Sequence[InFlightOrder]) -> list[tuple[InFlightOrder, Fill]]:
         """Return all listed fills of the given orders, oldest first, each with its order."""
         if len(orders) <= TARGETED_LOOKUPS and all(order.exchange_order_id is not None for order in orders):
-            queries = [{"orderId": order.exchange_order_id, "symbol": self._connector.symbol_of(order)} for order in orders]
+            queries = [
+                {"orderId": order.exchange_order_id, "symbol": self._connector.symbol_of(order)} for order in orders
+            ]
         else:
             since = min(order.creation_timestamp for order in orders) - FILLS_OVERLAP_S
             queries = [{"from": ms_from_seconds(since), "marketType": self._connector.market_type.value}]
@@ -174,13 +183,15 @@ class OrderReconciler:
         fills.sort(key=lambda fill: (fill.timestamp, fill.trade_id or 0))
         pairs = []
         for fill in fills:
-            order = _owner(orders, fill.order_id, fill.client_id_text, self._connector.trading_pair_or_none(fill.symbol))
+            order = _owner(
+                orders, fill.order_id, fill.client_id_text, self._connector.trading_pair_or_none(fill.symbol)
+            )
             if order is not None:
                 pairs.append((order, fill))
         return pairs
 
-    async def _all_pages(self, query: Dict[str, Any]) -> List[Fill]:
-        fills: List[Fill] = []
+    async def _all_pages(self, query: dict[str, Any]) -> list[Fill]:
+        fills: list[Fill] = []
         offset = 0
         while True:
             answer = await self._connector.request("get_fills", {**query, "limit": HISTORY_PAGE, "offset": offset})
@@ -201,7 +212,7 @@ class OrderReconciler:
             self._connector.forget_lost_order(order)
             return True
         await tracker.process_order_not_found(order.client_order_id)
-        return order.is_done
+        return bool(order.is_done)
 
     async def report_of(self, order: InFlightOrder) -> ListedOrder:
         """Return the exchange's newest word on one order.
@@ -221,11 +232,11 @@ def executed_quantity(report: ListedOrder) -> Decimal:
 
 def _matched(
     orders: Sequence[InFlightOrder], rows: Sequence[ListedOrder]
-) -> Tuple[Dict[str, ListedOrder], List[InFlightOrder]]:
+) -> tuple[dict[str, ListedOrder], list[InFlightOrder]]:
     by_order_id = {row.id: row for row in rows}
     by_client_id = {row.client_id_text: row for row in rows if row.client_id_text is not None}
-    listed: Dict[str, ListedOrder] = {}
-    missing: List[InFlightOrder] = []
+    listed: dict[str, ListedOrder] = {}
+    missing: list[InFlightOrder] = []
     for order in orders:
         if order.exchange_order_id is not None:
             row = by_order_id.get(order.exchange_order_id)
@@ -238,7 +249,7 @@ def _matched(
     return listed, missing
 
 
-def _created_by(order: InFlightOrder, row: Optional[ListedOrder]) -> Optional[ListedOrder]:
+def _created_by(order: InFlightOrder, row: ListedOrder | None) -> ListedOrder | None:
     # The history goes back years; a client id of long ago may be listed again (client_order_ids).
     if row is None or row.created_timestamp < order.creation_timestamp - FILLS_OVERLAP_S:
         return None
@@ -246,8 +257,8 @@ def _created_by(order: InFlightOrder, row: Optional[ListedOrder]) -> Optional[Li
 
 
 def _owner(
-    orders: Sequence[InFlightOrder], order_id: str, client_id: Optional[str], trading_pair: Optional[str]
-) -> Optional[InFlightOrder]:
+    orders: Sequence[InFlightOrder], order_id: str, client_id: str | None, trading_pair: str | None
+) -> InFlightOrder | None:
     for order in orders:
         if order.trading_pair != trading_pair:
             continue

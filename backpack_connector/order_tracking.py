@@ -1,11 +1,11 @@
 """Track orders for Hummingbot: find them at once, and never let a state go backwards."""
 
-from typing import Dict, Optional
+import asyncio
 
 from hummingbot.connector.client_order_tracker import ClientOrderTracker
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
 
-_RANKS: Dict[OrderState, int] = {
+_RANKS: dict[OrderState, int] = {
     OrderState.PENDING_CREATE: 0,
     OrderState.OPEN: 1,
     OrderState.PARTIALLY_FILLED: 2,
@@ -30,7 +30,7 @@ class BackpackOrderTracker(ClientOrderTracker):  # type: ignore[misc]
     CACHED_ORDER_TTL = 600.0
     MAX_CACHE_SIZE = 10_000
 
-    def fillable_order(self, client_order_id: str) -> Optional[InFlightOrder]:
+    def fillable_order(self, client_order_id: str) -> InFlightOrder | None:
         """Return an order that fills may still belong to: active, lately finished or lost."""
         return (
             self._in_flight_orders.get(client_order_id)
@@ -38,7 +38,7 @@ class BackpackOrderTracker(ClientOrderTracker):  # type: ignore[misc]
             or self._lost_orders.get(client_order_id)
         )
 
-    def order_with_exchange_id(self, exchange_order_id: str) -> Optional[InFlightOrder]:
+    def order_with_exchange_id(self, exchange_order_id: str) -> InFlightOrder | None:
         """Return the order that the exchange knows under an id; finished and lost orders included."""
         for orders in (self._in_flight_orders, self._lost_orders, self._cached_orders):
             for order in list(orders.values()):
@@ -47,8 +47,8 @@ class BackpackOrderTracker(ClientOrderTracker):  # type: ignore[misc]
         return None
 
     def fetch_order(
-        self, client_order_id: Optional[str] = None, exchange_order_id: Optional[str] = None
-    ) -> Optional[InFlightOrder]:
+        self, client_order_id: str | None = None, exchange_order_id: str | None = None
+    ) -> InFlightOrder | None:
         order = self._in_flight_orders.get(client_order_id) or self._cached_orders.get(client_order_id)
         if order is None and exchange_order_id is not None:
             order = self.order_with_exchange_id(exchange_order_id)
@@ -72,13 +72,36 @@ class BackpackOrderTracker(ClientOrderTracker):  # type: ignore[misc]
                 exchange_order_id=trade_update.exchange_order_id,
             )
 
+    def process_order_update(self, order_update: OrderUpdate) -> "asyncio.Future[None]":
+        """Apply an update at once, so that events come in the order of what happened; the future is already done.
+
+        The base class starts a task for each update, which lets a fill overtake the creation of its order.
+        """
+        if not self._applied_at_once(order_update):
+            return super().process_order_update(order_update)  # type: ignore[no-any-return]
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
     async def _process_order_update(self, order_update: OrderUpdate) -> None:
+        if not self._applied_at_once(order_update):
+            await super()._process_order_update(order_update)
+
+    def _applied_at_once(self, order_update: OrderUpdate) -> bool:
         order = self.fetch_order(order_update.client_order_id, order_update.exchange_order_id)
-        if order is not None and goes_backwards(order.current_state, order_update.new_state):
+        if order is None:
+            return False  # a lost order or none of ours: the base class knows what to do
+        if order_update.new_state is OrderState.FILLED and not order.completely_filled_event.is_set():
+            return False  # the base class waits for fills that others have promised
+        if goes_backwards(order.current_state, order_update.new_state):
             if order.exchange_order_id is None and order_update.exchange_order_id is not None:
                 order.update_exchange_order_id(order_update.exchange_order_id)
-            return
-        await super()._process_order_update(order_update)
+            return True
+        state_before = order.current_state
+        if order.update_with_order_update(order_update):
+            self._trigger_order_creation(order, state_before, order_update.new_state)
+            self._trigger_order_completion(order, order_update)
+        return True
 
     def reopen(self, order: InFlightOrder) -> None:
         """Take back a cancellation that the exchange accepted but did not carry out."""

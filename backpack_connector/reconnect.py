@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from typing import Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 from backpack_connector.protocol.errors import BackpackError
 
@@ -56,7 +56,7 @@ async def keep_connected(
             raise
         except (BackpackError, OSError, asyncio.TimeoutError) as error:
             reason = str(error) or type(error).__name__
-        except Exception as error:  # noqa: BLE001 - boundary of the listener task: nothing may end it (F09)
+        except Exception as error:
             logger.error(f"Unexpected error in {what}.", exc_info=True)
             reason = type(error).__name__
         if time.monotonic() - started > HEALTHY_AFTER_S:

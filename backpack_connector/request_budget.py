@@ -13,10 +13,10 @@ import heapq
 import itertools
 import time
 from collections import deque
+from collections.abc import Callable
 from decimal import Decimal
 from enum import IntEnum
 from types import TracebackType
-from typing import Callable, Deque, Dict, List, Optional, Tuple, Type
 from weakref import WeakKeyDictionary
 
 from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
@@ -37,7 +37,7 @@ class Urgency(IntEnum):
 _RESERVED_SHARE = {Urgency.CANCEL: 0.0, Urgency.ORDER: 0.05, Urgency.READ: 0.10}
 
 
-def urgency_of(row: Optional[Endpoint]) -> Urgency:
+def urgency_of(row: Endpoint | None) -> Urgency:
     """Return how urgent an operation is; a request that is not in the catalogue counts as a read."""
     if row is None or row.effect is not Effect.TRADES:
         return Urgency.READ
@@ -51,10 +51,10 @@ class RequestPool:
         self.limit = limit
         self._window_s = window_s
         self._clock = clock
-        self._sent: Deque[float] = deque()
-        self._waiting: List[Tuple[int, int, "asyncio.Future[None]"]] = []
+        self._sent: deque[float] = deque()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._arrivals = itertools.count()
-        self._timer: Optional[asyncio.TimerHandle] = None
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def used(self) -> int:
@@ -68,7 +68,7 @@ class RequestPool:
         if not self._waiting and self._fits(urgency):
             self._sent.append(self._clock())
             return
-        place: "asyncio.Future[None]" = asyncio.get_running_loop().create_future()
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (urgency, next(self._arrivals), place))
         self._admit()
         await place
@@ -114,16 +114,16 @@ class _Permit:
 
     async def __aexit__(
         self,
-        error_type: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         return None
 
 
 # Waiting uses futures of one event loop, so each loop has pools of its own; Hummingbot runs all connectors on one.
-_pools: "WeakKeyDictionary[asyncio.AbstractEventLoop, Dict[Tuple[str, str, int], RequestPool]]" = WeakKeyDictionary()
-_ROWS: Dict[str, Endpoint] = {key: row for row in ENDPOINTS for key in (row.operation_id, row.path)}
+_pools: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, int], RequestPool]]" = WeakKeyDictionary()
+_ROWS: dict[str, Endpoint] = {key: row for row in ENDPOINTS for key in (row.operation_id, row.path)}
 
 
 class RequestBudget(AsyncThrottlerBase):
@@ -133,11 +133,11 @@ class RequestBudget(AsyncThrottlerBase):
     code of others that sends requests through the connector is counted too.
     """
 
-    def __init__(self, account: str, limits_share_percentage: Optional[Decimal] = None) -> None:
+    def __init__(self, account: str, limits_share_percentage: Decimal | None = None) -> None:
         super().__init__(rate_limits=rate_limits(), limits_share_percentage=limits_share_percentage)
         self._account = account
 
-    def execute_task(self, limit_id: str) -> _Permit:  # type: ignore[override]
+    def execute_task(self, limit_id: str) -> _Permit:
         """Return the context that waits for a place in the pool."""
         return _Permit(self, limit_id)
 
@@ -156,7 +156,7 @@ class RequestBudget(AsyncThrottlerBase):
         return pools[key]
 
 
-def rate_limits() -> List[RateLimit]:
+def rate_limits() -> list[RateLimit]:
     """Return the published limits in Hummingbot's form, one row an operation, for those who list them."""
     return [
         RateLimit(limit_id=row.operation_id, limit=client_pool(row).limit, time_interval=client_pool(row).window_s)

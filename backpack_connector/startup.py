@@ -1,6 +1,7 @@
 """Wait for the first import below Hummingbot, then have the connectors registered.
 
-Every start of Python runs this file, also for programs that have nothing to do with Hummingbot. Rules:
+The start-up file, a line in site-packages, calls `install()` at every start of Python, also for programs that have
+nothing to do with Hummingbot. Rules:
 
 1. It imports nothing that the interpreter has not loaded already.
 2. Nothing is decided before Hummingbot is imported: a script or a notebook may set BACKPACK_CONNECTOR first.
@@ -40,6 +41,3 @@ def install() -> None:
     """Watch for Hummingbot, once per process."""
     if not any(isinstance(finder, HummingbotWatcher) for finder in sys.meta_path):
         sys.meta_path.insert(0, HummingbotWatcher())
-
-
-install()

@@ -1,7 +1,7 @@
 """Translate parsed messages of the exchange into Hummingbot's types; the only place that knows both vocabularies."""
 
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Dict, List, Optional, Sequence, Tuple
 
 from hummingbot.connector.trading_rule import TradingRule
 from hummingbot.core.data_type.common import OrderType as HummingbotOrderType
@@ -22,7 +22,7 @@ from backpack_connector.protocol.messages import OrderUpdate, PublicTrade
 from backpack_connector.protocol.models import Fill, Market
 from backpack_connector.protocol.wire import finite_number
 
-ORDER_STATES: Dict[OrderStatus, OrderState] = {
+ORDER_STATES: dict[OrderStatus, OrderState] = {
     OrderStatus.NEW: OrderState.OPEN,
     OrderStatus.PARTIALLY_FILLED: OrderState.PARTIALLY_FILLED,
     OrderStatus.FILLED: OrderState.FILLED,
@@ -33,13 +33,13 @@ ORDER_STATES: Dict[OrderStatus, OrderState] = {
     OrderStatus.TRIGGER_FAILED: OrderState.FAILED,
 }
 
-ORDER_TYPES: Dict[HummingbotOrderType, OrderType] = {
+ORDER_TYPES: dict[HummingbotOrderType, OrderType] = {
     HummingbotOrderType.LIMIT: OrderType.LIMIT,
     HummingbotOrderType.LIMIT_MAKER: OrderType.LIMIT,
     HummingbotOrderType.MARKET: OrderType.MARKET,
 }
 
-SIDES: Dict[TradeType, Side] = {TradeType.BUY: Side.BID, TradeType.SELL: Side.ASK}
+SIDES: dict[TradeType, Side] = {TradeType.BUY: Side.BID, TradeType.SELL: Side.ASK}
 
 
 def trading_rule(market: Market, trading_pair: str) -> TradingRule:
@@ -85,7 +85,7 @@ def trade_update_of_fill(order: InFlightOrder, fill: Fill, fee: TradeFeeBase) ->
     )
 
 
-def fill_of_message(message: OrderUpdate) -> Tuple[int, Decimal, Decimal, Decimal, str, bool]:
+def fill_of_message(message: OrderUpdate) -> tuple[int, Decimal, Decimal, Decimal, str, bool]:
     """Return (trade id, price, quantity, fee, fee symbol, is maker) of a fill message.
 
     Raises:   WireFormatError when one of them is missing: then only the fill history can tell.
@@ -114,7 +114,7 @@ def trade_update_of_message(order: InFlightOrder, message: OrderUpdate, fee: Tra
     )
 
 
-def book_rows(levels: Sequence[Tuple[str, str]], update_id: int, where: str) -> List[OrderBookRow]:
+def book_rows(levels: Sequence[tuple[str, str]], update_id: int, where: str) -> list[OrderBookRow]:
     """Return levels as the rows that Hummingbot's order book takes; it computes in floats (ARCHITECTURE.md, D4).
 
     Raises:   WireFormatError for a level that is no number of zero or more.
@@ -141,7 +141,7 @@ def trade_message(trade: PublicTrade, trading_pair: str) -> OrderBookMessage:
     )
 
 
-def expiry_note(status: Optional[OrderStatus], reason: Optional[str]) -> Optional[str]:
+def expiry_note(status: OrderStatus | None, reason: str | None) -> str | None:
     """Return why the engine ended an order, for the log and the order's extra facts (F19)."""
     if status is OrderStatus.EXPIRED or reason:
         return reason or "no reason given"

@@ -50,18 +50,27 @@ def status(
 
 @app.command()
 def simulate(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8700,
-    seed: Annotated[int, typer.Option(help="Same seed and same requests, same events.")] = 7,
-    background: Annotated[bool, typer.Option(help="Other traders keep the books alive.")] = True,
-    taker_delay: Annotated[bool, typer.Option(help="Delay taking orders as the exchange does.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the addresses and the key pair as JSON.")] = False,
+    host: Annotated[str, typer.Option(help="An address of this machine.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free port.")] = 8700,
+    seed: Annotated[int, typer.Option(help="Seed of the background traders.")] = 1,
+    seed_key: Annotated[
+        str | None, typer.Option(help="Base64 secret of the key pair to print; a new one by default.")
+    ] = None,
+    background: Annotated[bool, typer.Option(help="Let other traders keep the books alive.")] = True,
+    taker_delay: Annotated[bool, typer.Option(help="Hold taking orders back as the exchange does.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready.")] = False,
 ) -> None:
-    """Run a local Backpack: real matching, made-up money; prints its addresses and a ready key pair."""
+    """Run a local Backpack with play money; print its addresses and a ready key pair."""
     from backpack_connector.cli.simulate import run_simulator
 
     run_simulator(
-        host=host, port=port, seed=seed, background=background, taker_delay=taker_delay, as_json=as_json
+        host=host,
+        port=port,
+        seed=seed,
+        seed_key=seed_key,
+        has_background=background,
+        has_taker_delay=taker_delay,
+        prints_json=as_json,
     )
 
 

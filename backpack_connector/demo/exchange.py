@@ -53,7 +53,7 @@ def start_simulator(programs: Programs, *, port: int, seed: int, log: Path) -> S
     if not line.startswith("{"):
         raise ProgramError(f"The simulator did not start:\n{line}{log.read_text(encoding='utf-8')[-2000:]}")
     said = json.loads(line)
-    return Simulator(process, said["url"], said["api_key"], said["api_secret"])
+    return Simulator(process, said["restUrl"].rstrip("/"), said["apiKey"], said["apiSecret"])
 
 
 def _first_line(process: "subprocess.Popen[str]") -> str:
@@ -77,17 +77,16 @@ def _first_line(process: "subprocess.Popen[str]") -> str:
         return ""
 
 
-def free_port(preferred: int = DEFAULT_PORT) -> int:
-    """Take the simulator's usual port when nobody listens there, else any free one."""
-    for port in (preferred, 0):
-        with socket.socket() as candidate:
-            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                candidate.bind((HOST, port))
-            except OSError:
-                continue
-            return int(candidate.getsockname()[1])
-    raise ProgramError("No free port on this machine.")
+def usual_port() -> int:
+    """Answer the simulator's usual port when nobody listens there, else 0, with which it takes any free one."""
+    with socket.socket() as candidate:
+        # As servers do: a port whose last connections are still being forgotten is free.
+        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            candidate.bind((HOST, DEFAULT_PORT))
+        except OSError:
+            return 0
+    return DEFAULT_PORT
 
 
 def read_truth(answer: Mapping[str, Any], api_key: str) -> Books:

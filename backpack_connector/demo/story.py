@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.live import Live
 
 from backpack_connector.demo.comparison import compare_books
-from backpack_connector.demo.exchange import Simulator, free_port, start_simulator
+from backpack_connector.demo.exchange import Simulator, start_simulator, usual_port
 from backpack_connector.demo.figures import Books, Journal, read_trades_database
 from backpack_connector.demo.hbot import Hbot
 from backpack_connector.demo.home import SCRIPT_CONFIGURATION, Home, HomeError, make_home
@@ -54,7 +54,7 @@ class Options:
 def tell(options: Options, console: Console) -> int:
     """Run the demo and answer its exit code."""
     folder = Path(tempfile.mkdtemp(prefix="backpack-demo-")).resolve()
-    programs = Programs(folder, {})
+    programs = Programs(folder, dict(os.environ))
     adopt_orphans()
     keep = options.keep
     with _signals_raise():
@@ -63,6 +63,9 @@ def tell(options: Options, console: Console) -> int:
             keep = keep or code != EQUAL
         except (ProgramError, HomeError) as error:
             console.print(f"[bold red]The demo could not finish.[/] {_escaped(str(error))}", highlight=False)
+            code, keep = FAILED, True
+        except Exception:  # noqa: BLE001 - the end of the program: whatever it is, it must not look like code 1
+            console.print_exception()
             code, keep = FAILED, True
         except Interrupted as interruption:
             console.print("Stopping everything …")
@@ -118,11 +121,10 @@ class _Story:
         with self._step("A fresh Hummingbot home"):
             home = make_home(folder)
         with self._step("Simulator"):
-            port = self._options.port or free_port()
-            self._programs.environment = bot_environment(f"http://127.0.0.1:{port}")
-            simulator = start_simulator(
-                self._programs, port=port, seed=self._options.seed, log=folder / "simulator.log"
-            )
+            port = self._options.port or usual_port()
+            log = folder / "simulator.log"
+            simulator = start_simulator(self._programs, port=port, seed=self._options.seed, log=log)
+            self._programs.environment = bot_environment(simulator.url)
             self._note(f"{simulator.url}, seed {self._options.seed}")
         with self._step("hbot connect backpack_simulator"):
             self._hbot.store_keys(simulator.api_key, simulator.api_secret)
@@ -132,7 +134,7 @@ class _Story:
         with self._step(f"hbot start {SCRIPT_CONFIGURATION}"):
             pid = self._hbot.start(SCRIPT_CONFIGURATION)
             collect(pid)
-            self._note(f"engine process {pid}")
+            self._note(f"engine {pid} runs")
         journal = Journal(home.journal)
         self._watch(journal, simulator, pid)
         with self._step("hbot stop"):
@@ -186,8 +188,8 @@ class _Story:
         begin = time.monotonic()
         with self._console.status(f"{title} …") if self._console.is_terminal else _no_live():
             yield
-        took = f"{time.monotonic() - begin:.1f} s"
-        self._console.print(f"[green]ok[/]  {title:<52} {took:>7}  {self._told}".rstrip(), highlight=False)
+        told = f": {self._told}" if self._told else ""
+        self._console.print(f"[green]ok[/]  {time.monotonic() - begin:4.1f} s  {title}{told}", soft_wrap=True)
 
     def _note(self, text: str) -> None:
         self._told = text

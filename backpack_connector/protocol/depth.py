@@ -11,7 +11,7 @@ Source: API §3.3. Update ids count per market.
 
 from collections import deque
 from enum import Enum
-from typing import Deque, Generic, List, Optional, Tuple, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -35,8 +35,8 @@ class DepthSequence(Generic[T]):
     """
 
     def __init__(self, max_buffered: int = MAX_BUFFERED_UPDATES) -> None:
-        self._buffer: Deque[Tuple[int, int, T]] = deque(maxlen=max_buffered)
-        self._last_id: Optional[int] = None
+        self._buffer: deque[tuple[int, int, T]] = deque(maxlen=max_buffered)
+        self._last_id: int | None = None
         self._follows_snapshot = False
 
     @property
@@ -45,7 +45,7 @@ class DepthSequence(Generic[T]):
         return self._last_id is not None
 
     @property
-    def last_update_id(self) -> Optional[int]:
+    def last_update_id(self) -> int | None:
         """Return the id of the last change in the book, or None while there is no book."""
         return self._last_id
 
@@ -75,7 +75,7 @@ class DepthSequence(Generic[T]):
         self._buffer.append((first_id, last_id, payload))
         return Verdict.GAP
 
-    def snapshot(self, last_id: int) -> Optional[List[T]]:
+    def snapshot(self, last_id: int) -> list[T] | None:
         """Take a snapshot and return the buffered updates to replay over it, oldest first.
 
         None means that the snapshot must not be used: it is older than what is buffered, so that a newer one is

@@ -7,7 +7,6 @@ Source: API §2.2, the official OpenAPI file of 2026-05-24, and the official cha
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Dict, Optional, Tuple
 
 from .errors import ConfigurationError
 
@@ -40,7 +39,7 @@ class Endpoint:
     operation_id: str
     method: str
     path: str
-    instruction: Optional[str] = None
+    instruction: str | None = None
     effect: Effect = Effect.READS
     pool: Pool = Pool.STANDARD
     is_batch: bool = False
@@ -64,7 +63,7 @@ class Endpoint:
         return self.method != "GET"
 
 
-ENDPOINTS: Tuple[Endpoint, ...] = (
+ENDPOINTS: tuple[Endpoint, ...] = (
     # System
     Endpoint("get_status", "GET", "/api/v1/status"),
     Endpoint("ping", "GET", "/api/v1/ping"),
@@ -106,7 +105,11 @@ ENDPOINTS: Tuple[Endpoint, ...] = (
     Endpoint("get_open_strategies", "GET", "/api/v1/strategies", "strategyQueryAll"),
     Endpoint("cancel_open_strategies", "DELETE", "/api/v1/strategies", "strategyCancelAll", effect=Effect.TRADES),
     Endpoint(
-        "get_strategies_history", "GET", "/wapi/v1/history/strategies", "strategyHistoryQueryAll", pool=Pool.UNSTATED,
+        "get_strategies_history",
+        "GET",
+        "/wapi/v1/history/strategies",
+        "strategyHistoryQueryAll",
+        pool=Pool.UNSTATED,
     ),
     # Position
     Endpoint("get_positions", "GET", "/api/v1/position", "positionQuery"),
@@ -128,26 +131,46 @@ ENDPOINTS: Tuple[Endpoint, ...] = (
     Endpoint("request_withdrawal", "POST", "/wapi/v1/capital/withdrawals", "withdraw", effect=Effect.MOVES_FUNDS),
     Endpoint("get_dust_history", "GET", "/wapi/v1/history/dust", "dustHistoryQueryAll", pool=Pool.UNSTATED),
     Endpoint(
-        "get_settlement_history", "GET", "/wapi/v1/history/settlement", "settlementHistoryQueryAll", pool=Pool.UNSTATED,
+        "get_settlement_history",
+        "GET",
+        "/wapi/v1/history/settlement",
+        "settlementHistoryQueryAll",
+        pool=Pool.UNSTATED,
     ),
     # Withdrawal Delays
     Endpoint("get_withdrawal_delay", "GET", "/wapi/v1/capital/withdrawals/delay", needs_session=True),
     Endpoint(
-        "create_withdrawal_delay", "POST", "/wapi/v1/capital/withdrawals/delay", effect=Effect.CONFIGURES, needs_session=True,
+        "create_withdrawal_delay",
+        "POST",
+        "/wapi/v1/capital/withdrawals/delay",
+        effect=Effect.CONFIGURES,
+        needs_session=True,
     ),
     Endpoint(
-        "update_withdrawal_delay", "PATCH", "/wapi/v1/capital/withdrawals/delay", effect=Effect.CONFIGURES, needs_session=True,
+        "update_withdrawal_delay",
+        "PATCH",
+        "/wapi/v1/capital/withdrawals/delay",
+        effect=Effect.CONFIGURES,
+        needs_session=True,
     ),
     # Borrow Lend
     Endpoint("get_borrow_lend_positions", "GET", "/api/v1/borrowLend/positions", "borrowLendPositionQuery"),
     Endpoint("get_borrow_lend_estimated_liquidation_price", "GET", "/api/v1/borrowLend/position/liquidationPrice"),
     Endpoint("execute_borrow_lend", "POST", "/api/v1/borrowLend", "borrowLendExecute", effect=Effect.TRADES),
     Endpoint(
-        "get_borrow_lend_history", "GET", "/wapi/v1/history/borrowLend", "borrowHistoryQueryAll", pool=Pool.UNSTATED,
+        "get_borrow_lend_history",
+        "GET",
+        "/wapi/v1/history/borrowLend",
+        "borrowHistoryQueryAll",
+        pool=Pool.UNSTATED,
     ),
     Endpoint("get_interest_history", "GET", "/wapi/v1/history/interest", "interestHistoryQueryAll", pool=Pool.UNSTATED),
     Endpoint(
-        "get_borrow_lend_position_history", "GET", "/wapi/v1/history/borrowLend/positions", "borrowPositionHistoryQueryAll", pool=Pool.UNSTATED,
+        "get_borrow_lend_position_history",
+        "GET",
+        "/wapi/v1/history/borrowLend/positions",
+        "borrowPositionHistoryQueryAll",
+        pool=Pool.UNSTATED,
     ),
     # Borrow Lend Markets
     Endpoint("get_borrow_lend_markets", "GET", "/api/v1/borrowLend/markets"),
@@ -164,7 +187,11 @@ ENDPOINTS: Tuple[Endpoint, ...] = (
     Endpoint("get_quote_history", "GET", "/wapi/v1/history/quote", "quoteHistoryQueryAll", pool=Pool.UNSTATED),
     Endpoint("get_rfq_fill_history", "GET", "/wapi/v1/history/rfq/fill", "rfqFillHistoryQueryAll", pool=Pool.UNSTATED),
     Endpoint(
-        "get_quote_fill_history", "GET", "/wapi/v1/history/quote/fill", "quoteFillHistoryQueryAll", pool=Pool.UNSTATED,
+        "get_quote_fill_history",
+        "GET",
+        "/wapi/v1/history/quote/fill",
+        "quoteFillHistoryQueryAll",
+        pool=Pool.UNSTATED,
     ),
     # Vaults
     Endpoint("get_vaults", "GET", "/api/v1/vaults"),
@@ -179,15 +206,23 @@ ENDPOINTS: Tuple[Endpoint, ...] = (
     Endpoint("get_stock_holidays", "GET", "/api/v1/stockHolidays"),
     Endpoint("get_stock_indicative_quote", "GET", "/api/v1/stockIndicativeQuote"),
     Endpoint(
-        "get_vault_mint_history", "GET", "/wapi/v1/history/vault/mint", "vaultMintHistoryQueryAll", pool=Pool.UNSTATED,
+        "get_vault_mint_history",
+        "GET",
+        "/wapi/v1/history/vault/mint",
+        "vaultMintHistoryQueryAll",
+        pool=Pool.UNSTATED,
     ),
     Endpoint(
-        "get_vault_redeem_history", "GET", "/wapi/v1/history/vault/redeem", "vaultRedeemHistoryQueryAll", pool=Pool.UNSTATED,
+        "get_vault_redeem_history",
+        "GET",
+        "/wapi/v1/history/vault/redeem",
+        "vaultRedeemHistoryQueryAll",
+        pool=Pool.UNSTATED,
     ),
 )
 
-_BY_OPERATION: Dict[str, Endpoint] = {row.operation_id: row for row in ENDPOINTS}
-_BY_ROUTE: Dict[Tuple[str, str], Endpoint] = {(row.method, row.path): row for row in ENDPOINTS}
+_BY_OPERATION: dict[str, Endpoint] = {row.operation_id: row for row in ENDPOINTS}
+_BY_ROUTE: dict[tuple[str, str], Endpoint] = {(row.method, row.path): row for row in ENDPOINTS}
 
 
 def endpoint(operation_id: str) -> Endpoint:
@@ -201,6 +236,6 @@ def endpoint(operation_id: str) -> Endpoint:
         raise ConfigurationError(f"There is no operation {operation_id!r} in the catalogue.") from None
 
 
-def endpoint_at(method: str, path: str) -> Optional[Endpoint]:
+def endpoint_at(method: str, path: str) -> Endpoint | None:
     """Return the row of a method and a path, or None when the catalogue has no such route (ARCHITECTURE.md, D1)."""
     return _BY_ROUTE.get((method.upper(), path))

@@ -25,7 +25,7 @@ Source: API §4.4.
 """
 
 from enum import Enum
-from typing import Any, Dict, Optional, Tuple, Type
+from typing import Any
 
 
 class ErrorCode(str, Enum):
@@ -92,10 +92,10 @@ class RequestError(BackpackError, OSError):
         self,
         message: str,
         *,
-        operation: Optional[str] = None,
-        status: Optional[int] = None,
-        code: Optional[str] = None,
-        retry_after_s: Optional[float] = None,
+        operation: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -156,7 +156,7 @@ class InvalidRequest(Refused):
     """A parameter is wrong."""
 
 
-_CODE_CLASSES: Dict[str, Type[RequestError]] = {
+_CODE_CLASSES: dict[str, type[RequestError]] = {
     ErrorCode.ACCOUNT_DEACTIVATED.value: AuthenticationRefused,
     ErrorCode.FORBIDDEN.value: AuthenticationRefused,
     ErrorCode.INVALID_SIGNATURE.value: AuthenticationRefused,
@@ -190,7 +190,7 @@ _CODE_CLASSES: Dict[str, Type[RequestError]] = {
 }
 
 # The exchange tells these apart by text only. Lower case, beginning of the message. Source: API §4.4.
-_MESSAGE_CLASSES: Tuple[Tuple[str, Type[RequestError]], ...] = (
+_MESSAGE_CLASSES: tuple[tuple[str, type[RequestError]], ...] = (
     ("request has expired", ClockSkew),
     ("invalid timestamp", ClockSkew),
     ("invalid signature", AuthenticationRefused),
@@ -210,7 +210,7 @@ _MESSAGE_LIMIT = 300
 
 
 def error_from_answer(
-    status: int, body: Any, *, operation: Optional[str] = None, retry_after_s: Optional[float] = None
+    status: int, body: Any, *, operation: str | None = None, retry_after_s: float | None = None
 ) -> RequestError:
     """Return the error that an answer of status 400 or more means.
 
@@ -228,7 +228,7 @@ def error_from_answer(
     )
 
 
-def _code_and_message(body: Any) -> Tuple[Optional[str], str]:
+def _code_and_message(body: Any) -> tuple[str | None, str]:
     if isinstance(body, dict):
         code, message = body.get("code"), body.get("message")
         return (
@@ -238,7 +238,7 @@ def _code_and_message(body: Any) -> Tuple[Optional[str], str]:
     return None, " ".join(str(body).split())[:_MESSAGE_LIMIT] if body else ""
 
 
-def _class_of(status: int, code: Optional[str], message: str) -> Type[RequestError]:
+def _class_of(status: int, code: str | None, message: str) -> type[RequestError]:
     # The status decides first where it alone says that the outcome is open.
     if status == _TOO_MANY_REQUESTS:
         return RateLimited

@@ -1,15 +1,15 @@
 """Check an order against the rules of its market before it is sent. Source: API §5.2, §5.1."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from statistics import median
-from typing import Optional, Sequence
 
 from .enums import OrderBookState, OrderType
 from .models import Market
 from .units import decimal_text
 
 
-def active_price(best_bid: Optional[Decimal], best_ask: Optional[Decimal], last: Optional[Decimal]) -> Optional[Decimal]:
+def active_price(best_bid: Decimal | None, best_ask: Decimal | None, last: Decimal | None) -> Decimal | None:
     """Return the reference of the limit price band: the median of those prices that there are, or None without any."""
     prices: Sequence[Decimal] = [price for price in (best_bid, best_ask, last) if price is not None]
     return median(prices) if prices else None
@@ -19,11 +19,11 @@ def refusal(
     market: Market,
     order_type: OrderType,
     quantity: Decimal,
-    price: Optional[Decimal] = None,
+    price: Decimal | None = None,
     *,
     post_only: bool = False,
-    reference_price: Optional[Decimal] = None,
-) -> Optional[str]:
+    reference_price: Decimal | None = None,
+) -> str | None:
     """Return one sentence why the exchange would refuse the order, or None when no published rule speaks against it.
 
     Units:    quantity in base units, prices in quote units; `reference_price` is the market's active price.
@@ -35,7 +35,7 @@ def refusal(
     )
 
 
-def _state_refusal(market: Market, order_type: OrderType, post_only: bool) -> Optional[str]:
+def _state_refusal(market: Market, order_type: OrderType, post_only: bool) -> str | None:
     if not market.accepts_new_orders:
         return f"{market.symbol} takes no new orders now (its order book is {market.order_book_state})."
     if order_type is OrderType.MARKET and not market.accepts_taker_orders:
@@ -45,7 +45,7 @@ def _state_refusal(market: Market, order_type: OrderType, post_only: bool) -> Op
     return None
 
 
-def _quantity_refusal(market: Market, quantity: Decimal) -> Optional[str]:
+def _quantity_refusal(market: Market, quantity: Decimal) -> str | None:
     rules = market.filters.quantity
     if not quantity.is_finite() or quantity <= 0:
         return f"The quantity must be a positive number, not {quantity}."
@@ -58,7 +58,7 @@ def _quantity_refusal(market: Market, quantity: Decimal) -> Optional[str]:
     return None
 
 
-def _price_refusal(market: Market, price: Optional[Decimal], reference_price: Optional[Decimal]) -> Optional[str]:
+def _price_refusal(market: Market, price: Decimal | None, reference_price: Decimal | None) -> str | None:
     rules = market.filters.price
     if price is None or not price.is_finite() or price <= 0:
         return f"A limit order needs a positive price, not {price}."
@@ -71,7 +71,7 @@ def _price_refusal(market: Market, price: Optional[Decimal], reference_price: Op
     return _band_refusal(market, price, reference_price)
 
 
-def _band_refusal(market: Market, price: Decimal, reference_price: Optional[Decimal]) -> Optional[str]:
+def _band_refusal(market: Market, price: Decimal, reference_price: Decimal | None) -> str | None:
     rules = market.filters.price
     if reference_price is None:
         return None

@@ -4,7 +4,7 @@ The names of the wire's one-letter keys stand once, at the fields. Source: API Â
 """
 
 from decimal import Decimal
-from typing import Any, Dict, List, Optional, Tuple, Type, Union
+from typing import Any
 
 import msgspec
 
@@ -17,7 +17,7 @@ from .wire import WireStruct, WireTime, read
 
 class _Message(WireStruct, frozen=True, kw_only=True):
     event_time_us: WireTime = msgspec.field(name="E")
-    engine_time_us: Optional[WireTime] = msgspec.field(name="T", default=None)
+    engine_time_us: WireTime | None = msgspec.field(name="T", default=None)
 
     @property
     def event_timestamp(self) -> float:
@@ -31,8 +31,8 @@ class DepthUpdate(_Message, frozen=True, kw_only=True):
     symbol: str = msgspec.field(name="s")
     first_update_id: int = msgspec.field(name="U")
     last_update_id: int = msgspec.field(name="u")
-    asks: List[Tuple[str, str]] = msgspec.field(name="a")
-    bids: List[Tuple[str, str]] = msgspec.field(name="b")
+    asks: list[tuple[str, str]] = msgspec.field(name="a")
+    bids: list[tuple[str, str]] = msgspec.field(name="b")
 
 
 class PublicTrade(_Message, frozen=True, kw_only=True):
@@ -57,35 +57,35 @@ class OrderUpdate(_Message, frozen=True, kw_only=True):
     order_id: str = msgspec.field(name="i")
     status: str = msgspec.field(name="X")
     side: Side = msgspec.field(name="S")
-    client_id: Optional[Union[int, str]] = msgspec.field(name="c", default=None)
-    order_type: Optional[str] = msgspec.field(name="o", default=None)
+    client_id: int | str | None = msgspec.field(name="c", default=None)
+    order_type: str | None = msgspec.field(name="o", default=None)
     """Upper case here: LIMIT or MARKET."""
-    quantity: Optional[Decimal] = msgspec.field(name="q", default=None)
-    price: Optional[Decimal] = msgspec.field(name="p", default=None)
-    executed_quantity: Optional[Decimal] = msgspec.field(name="z", default=None)
-    executed_quote_quantity: Optional[Decimal] = msgspec.field(name="Z", default=None)
-    fill_quantity: Optional[Decimal] = msgspec.field(name="l", default=None)
-    fill_price: Optional[Decimal] = msgspec.field(name="L", default=None)
-    trade_id: Optional[int] = msgspec.field(name="t", default=None)
+    quantity: Decimal | None = msgspec.field(name="q", default=None)
+    price: Decimal | None = msgspec.field(name="p", default=None)
+    executed_quantity: Decimal | None = msgspec.field(name="z", default=None)
+    executed_quote_quantity: Decimal | None = msgspec.field(name="Z", default=None)
+    fill_quantity: Decimal | None = msgspec.field(name="l", default=None)
+    fill_price: Decimal | None = msgspec.field(name="L", default=None)
+    trade_id: int | None = msgspec.field(name="t", default=None)
     """On the wire null unless it is a fill, although the documentation leaves it out then."""
-    is_maker: Optional[bool] = msgspec.field(name="m", default=None)
-    fee: Optional[Decimal] = msgspec.field(name="n", default=None)
-    fee_symbol: Optional[str] = msgspec.field(name="N", default=None)
-    expiry_reason: Optional[str] = msgspec.field(name="R", default=None)
-    origin: Optional[str] = msgspec.field(name="O", default=None)
+    is_maker: bool | None = msgspec.field(name="m", default=None)
+    fee: Decimal | None = msgspec.field(name="n", default=None)
+    fee_symbol: str | None = msgspec.field(name="N", default=None)
+    expiry_reason: str | None = msgspec.field(name="R", default=None)
+    origin: str | None = msgspec.field(name="O", default=None)
 
     @property
-    def client_id_text(self) -> Optional[str]:
+    def client_id_text(self) -> str | None:
         """Return the client id as text, or None when the order has none."""
         return None if self.client_id is None else str(self.client_id)
 
     @property
-    def known_event(self) -> Optional[OrderEvent]:
+    def known_event(self) -> OrderEvent | None:
         """Return the event, or None for a word that we do not know."""
         return OrderEvent._value2member_map_.get(self.event)  # type: ignore[return-value]
 
     @property
-    def known_status(self) -> Optional[OrderStatus]:
+    def known_status(self) -> OrderStatus | None:
         """Return the state, or None for a word that we do not know."""
         return OrderStatus._value2member_map_.get(self.status)  # type: ignore[return-value]
 
@@ -111,9 +111,9 @@ class ErrorFrame(WireStruct, frozen=True, kw_only=True):
     message: str
 
 
-Message = Union[DepthUpdate, PublicTrade, OrderUpdate, BalanceUpdate, ErrorFrame]
+Message = DepthUpdate | PublicTrade | OrderUpdate | BalanceUpdate | ErrorFrame
 
-_KINDS: Dict[str, Type[Any]] = {
+_KINDS: dict[str, type[Any]] = {
     "depth": DepthUpdate,
     "trade": PublicTrade,
     ORDER_UPDATES: OrderUpdate,
@@ -121,7 +121,7 @@ _KINDS: Dict[str, Type[Any]] = {
 }
 
 
-def stream_of(frame: Any) -> Optional[str]:
+def stream_of(frame: Any) -> str | None:
     """Return the stream name of a frame that carries data, or None for any other frame."""
     if isinstance(frame, dict) and "data" in frame:
         stream = frame.get("stream")
@@ -129,7 +129,7 @@ def stream_of(frame: Any) -> Optional[str]:
     return None
 
 
-def parse_message(frame: Any) -> Optional[Message]:
+def parse_message(frame: Any) -> Message | None:
     """Return the message in a decoded frame, or None for a stream of a kind that has no message here.
 
     Raises:   WireFormatError for anything else: text, a list, a frame without stream or data, a missing field.

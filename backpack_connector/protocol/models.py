@@ -6,7 +6,7 @@ decide (side, order type, order status) are closed sets, so that a new word is l
 """
 
 from decimal import Decimal
-from typing import Annotated, Any, Dict, List, Optional, Tuple, Union
+from typing import Annotated, Any
 
 import msgspec
 
@@ -21,7 +21,7 @@ class SystemState(WireStruct, frozen=True, kw_only=True):
     """Answer of get_status. Source: schema StatusAndMessage."""
 
     status: SystemStatus
-    message: Optional[str] = None
+    message: str | None = None
 
 
 class PriceFilter(WireStruct, frozen=True, kw_only=True):
@@ -29,12 +29,12 @@ class PriceFilter(WireStruct, frozen=True, kw_only=True):
 
     tick_size: Decimal
     min_price: Decimal
-    max_price: Optional[Decimal] = None
-    max_multiplier: Optional[Decimal] = None
+    max_price: Decimal | None = None
+    max_multiplier: Decimal | None = None
     """A limit price above this multiple of the active price is refused; likewise below `min_multiplier`."""
-    min_multiplier: Optional[Decimal] = None
-    max_impact_multiplier: Optional[Decimal] = None
-    min_impact_multiplier: Optional[Decimal] = None
+    min_multiplier: Decimal | None = None
+    max_impact_multiplier: Decimal | None = None
+    min_impact_multiplier: Decimal | None = None
 
 
 class QuantityFilter(WireStruct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class QuantityFilter(WireStruct, frozen=True, kw_only=True):
 
     step_size: Decimal
     min_quantity: Decimal
-    max_quantity: Optional[Decimal] = None
+    max_quantity: Decimal | None = None
 
 
 class MarketFilters(WireStruct, frozen=True, kw_only=True):
@@ -70,9 +70,9 @@ class Market(WireStruct, frozen=True, kw_only=True):
     filters: MarketFilters
     order_book_state: str
     visible: bool = True
-    imf_function: Optional[MarginFunction] = None
-    mmf_function: Optional[MarginFunction] = None
-    funding_interval: Optional[int] = None
+    imf_function: MarginFunction | None = None
+    mmf_function: MarginFunction | None = None
+    funding_interval: int | None = None
     """Milliseconds between two funding payments."""
 
     @property
@@ -92,9 +92,9 @@ class Market(WireStruct, frozen=True, kw_only=True):
 class DepthSnapshot(WireStruct, frozen=True, kw_only=True):
     """Answer of get_depth: levels are [price, quantity] as text, both sides ascending. Source: API §2.3 (depth)."""
 
-    asks: List[Tuple[str, str]]
-    bids: List[Tuple[str, str]]
-    last_update_id: Union[int, _DigitsText]
+    asks: list[tuple[str, str]]
+    bids: list[tuple[str, str]]
+    last_update_id: int | _DigitsText
     """Text on the wire, although the stream's ids are numbers."""
     timestamp: WireTime
     """Microseconds."""
@@ -122,10 +122,10 @@ class MarkPrice(WireStruct, frozen=True, kw_only=True):
 
     symbol: str
     mark_price: Decimal
-    index_price: Optional[Decimal] = None
-    funding_rate: Optional[Decimal] = None
+    index_price: Decimal | None = None
+    funding_rate: Decimal | None = None
     """Fraction per interval, running estimate."""
-    next_funding_timestamp: Optional[WireTime] = None
+    next_funding_timestamp: WireTime | None = None
     """Milliseconds on the wire, microseconds in the documentation: see units.seconds_from_ms_or_us."""
 
 
@@ -155,8 +155,8 @@ class AccountSummary(WireStruct, frozen=True, kw_only=True):
     futures_taker_fee: Decimal
     leverage_limit: Decimal
     auto_lend: bool = False
-    limit_orders: Optional[int] = None
-    trigger_orders: Optional[int] = None
+    limit_orders: int | None = None
+    trigger_orders: int | None = None
 
 
 class _OrderFields(WireStruct, frozen=True, kw_only=True):
@@ -165,20 +165,20 @@ class _OrderFields(WireStruct, frozen=True, kw_only=True):
     side: Side
     order_type: OrderType
     status: OrderStatus
-    client_id: Optional[Union[int, str]] = None
-    quantity: Optional[Decimal] = None
+    client_id: int | str | None = None
+    quantity: Decimal | None = None
     """Base units; absent on market orders by quote quantity."""
-    quote_quantity: Optional[Decimal] = None
-    price: Optional[Decimal] = None
-    executed_quantity: Optional[Decimal] = None
-    executed_quote_quantity: Optional[Decimal] = None
-    time_in_force: Optional[str] = None
-    post_only: Optional[bool] = None
-    reduce_only: Optional[bool] = None
-    self_trade_prevention: Optional[str] = None
+    quote_quantity: Decimal | None = None
+    price: Decimal | None = None
+    executed_quantity: Decimal | None = None
+    executed_quote_quantity: Decimal | None = None
+    time_in_force: str | None = None
+    post_only: bool | None = None
+    reduce_only: bool | None = None
+    self_trade_prevention: str | None = None
 
     @property
-    def client_id_text(self) -> Optional[str]:
+    def client_id_text(self) -> str | None:
         """Return the client id as text, or None; the wire has a number here and text on fills."""
         return None if self.client_id is None else str(self.client_id)
 
@@ -203,8 +203,8 @@ class HistoricalOrder(_OrderFields, frozen=True, kw_only=True):
 
     created_at: str
     """UTC text without zone."""
-    expiry_reason: Optional[str] = None
-    system_order_type: Optional[str] = None
+    expiry_reason: str | None = None
+    system_order_type: str | None = None
 
     @property
     def created_timestamp(self) -> float:
@@ -226,13 +226,13 @@ class Fill(WireStruct, frozen=True, kw_only=True):
     is_maker: bool
     timestamp: str
     """UTC text without zone."""
-    trade_id: Optional[int] = None
-    client_id: Optional[Union[int, str]] = None
+    trade_id: int | None = None
+    client_id: int | str | None = None
     """Text here, a number on orders."""
-    system_order_type: Optional[str] = None
+    system_order_type: str | None = None
 
     @property
-    def client_id_text(self) -> Optional[str]:
+    def client_id_text(self) -> str | None:
         """Return the client id as text, or None."""
         return None if self.client_id is None else str(self.client_id)
 
@@ -246,8 +246,8 @@ class OrderResult(WireStruct, frozen=True, kw_only=True):
     """The head of one element of execute_order_batch: "Ok" with an order, or "Err". Source: API §2.3."""
 
     operation: str
-    code: Optional[str] = None
-    message: Optional[str] = None
+    code: str | None = None
+    message: str | None = None
 
 
 class Kline(WireStruct, frozen=True, kw_only=True):
@@ -258,10 +258,10 @@ class Kline(WireStruct, frozen=True, kw_only=True):
     volume: Decimal
     quote_volume: Decimal
     trades: str
-    open: Optional[Decimal] = None
-    high: Optional[Decimal] = None
-    low: Optional[Decimal] = None
-    close: Optional[Decimal] = None
+    open: Decimal | None = None
+    high: Decimal | None = None
+    low: Decimal | None = None
+    close: Decimal | None = None
 
     @property
     def start_timestamp(self) -> float:
@@ -274,15 +274,15 @@ def is_market_type(row: Any, market_type: MarketType) -> bool:
     return isinstance(row, dict) and row.get("marketType") == market_type.value
 
 
-def read_rows(kind: Any, rows: Any, where: str) -> "Tuple[List[Any], List[str]]":
+def read_rows(kind: Any, rows: Any, where: str) -> "tuple[list[Any], list[str]]":
     """Read a list row by row, so that one odd row hides no other.
 
     Shape:    (structs, one sentence for each row that could not be read).
     Raises:   WireFormatError when the answer is no list.
     """
-    structs: List[Any] = []
-    complaints: List[str] = []
-    for position, row in enumerate(read(List[Any], rows, where)):
+    structs: list[Any] = []
+    complaints: list[str] = []
+    for position, row in enumerate(read(list[Any], rows, where)):
         try:
             structs.append(read(kind, row, f"{where}[{position}]"))
         except ValueError as error:
@@ -290,11 +290,11 @@ def read_rows(kind: Any, rows: Any, where: str) -> "Tuple[List[Any], List[str]]"
     return structs, complaints
 
 
-def read_balances(payload: Any) -> "Tuple[Dict[str, Balance], List[str]]":
+def read_balances(payload: Any) -> "tuple[dict[str, Balance], list[str]]":
     """Read get_balances asset by asset; shape as in `read_rows`, keyed by asset."""
-    balances: Dict[str, Balance] = {}
-    complaints: List[str] = []
-    for asset, row in read(Dict[str, Any], payload, "get_balances").items():
+    balances: dict[str, Balance] = {}
+    complaints: list[str] = []
+    for asset, row in read(dict[str, Any], payload, "get_balances").items():
         try:
             balances[asset] = read(Balance, row, f"get_balances[{asset}]")
         except ValueError as error:

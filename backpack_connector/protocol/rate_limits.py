@@ -1,7 +1,6 @@
 """State the published rate limits. Source: API §2.1."""
 
 from dataclasses import dataclass
-from typing import Dict
 
 from .endpoints import Endpoint, Pool
 
@@ -18,12 +17,12 @@ class RatePool:
 STANDARD_POOL = RatePool("backpack-standard", 2_000, 60.0)
 HISTORICAL_POOL = RatePool("backpack-historical", 30, 60.0)
 
-_CLIENT_POOLS: Dict[Pool, RatePool] = {
+_CLIENT_POOLS: dict[Pool, RatePool] = {
     Pool.STANDARD: STANDARD_POOL,
     Pool.HISTORICAL: HISTORICAL_POOL,
     Pool.UNSTATED: HISTORICAL_POOL,
 }
-_SERVER_POOLS: Dict[Pool, RatePool] = {**_CLIENT_POOLS, Pool.UNSTATED: STANDARD_POOL}
+_SERVER_POOLS: dict[Pool, RatePool] = {**_CLIENT_POOLS, Pool.UNSTATED: STANDARD_POOL}
 
 
 def client_pool(endpoint: Endpoint) -> RatePool:

@@ -1,9 +1,10 @@
 """Turn an operation with its parameters into a request, and an answer into data or a typed error."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import Enum
-from typing import Any, Dict, Mapping, Optional, Sequence, Union
+from typing import Any
 
 import msgspec
 
@@ -15,7 +16,7 @@ from .units import decimal_text
 BODY_CONTENT_TYPE = "application/json; charset=utf-8"
 BROKER_HEADER = "X-BROKER-ID"
 
-Parameters = Union[Fields, Sequence[Fields], None]
+Parameters = Fields | Sequence[Fields] | None
 
 # JSON numbers become Decimal from their text: documentation and wire disagree on where numbers are quoted.
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
@@ -30,9 +31,9 @@ class RestRequest:
     operation_id: str
     method: str
     path: str
-    query: Dict[str, str]
-    body: Optional[str]
-    headers: Dict[str, str]
+    query: dict[str, str]
+    body: str | None
+    headers: dict[str, str]
 
 
 def wire_value(value: Any) -> Any:
@@ -49,12 +50,12 @@ def wire_value(value: Any) -> Any:
     raise ConfigurationError(f"A parameter of type {type(value).__name__} cannot be sent; use text or Decimal.")
 
 
-def query_fields(fields: Optional[Fields]) -> Dict[str, str]:
+def query_fields(fields: Fields | None) -> dict[str, str]:
     """Return the parameters of a query: absent ones left out, sorted, everything as text."""
     return {name: value_text(value) for name, value in present_fields(fields).items()}
 
 
-def body_fields(fields: Optional[Fields]) -> Dict[str, Any]:
+def body_fields(fields: Fields | None) -> dict[str, Any]:
     """Return the parameters of a JSON body: absent ones left out, sorted, decimals as text."""
     return {name: wire_value(value) for name, value in present_fields(fields).items()}
 
@@ -63,8 +64,8 @@ def build_request(
     endpoint: Endpoint,
     parameters: Parameters = None,
     *,
-    credentials: Optional[Credentials] = None,
-    timestamp_ms: Optional[int] = None,
+    credentials: Credentials | None = None,
+    timestamp_ms: int | None = None,
     window_ms: int = DEFAULT_WINDOW_MS,
 ) -> RestRequest:
     """Return the request of one operation, signed when the operation is.
@@ -91,10 +92,10 @@ def build_request(
 def _authentication(
     endpoint: Endpoint,
     parameters: Parameters,
-    credentials: Optional[Credentials],
-    timestamp_ms: Optional[int],
+    credentials: Credentials | None,
+    timestamp_ms: int | None,
     window_ms: int,
-) -> Dict[str, str]:
+) -> dict[str, str]:
     if endpoint.instruction is None:
         return {}
     if credentials is None or timestamp_ms is None:
@@ -104,7 +105,7 @@ def _authentication(
     return credentials.headers(endpoint.instruction, _single(parameters), timestamp_ms, window_ms)
 
 
-def _single(parameters: Parameters) -> Optional[Fields]:
+def _single(parameters: Parameters) -> Fields | None:
     if parameters is None or isinstance(parameters, Mapping):
         return parameters
     raise ConfigurationError("This operation takes one set of parameters, not a list.")

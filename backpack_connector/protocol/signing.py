@@ -10,9 +10,10 @@ Source: API §1.2 to §1.7.
 
 import base64
 import binascii
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any
 
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
@@ -46,12 +47,12 @@ def value_text(value: Any) -> str:
     raise ConfigurationError(f"A parameter of type {type(value).__name__} cannot be sent; use text or Decimal.")
 
 
-def present_fields(fields: Optional[Fields]) -> Dict[str, Any]:
+def present_fields(fields: Fields | None) -> dict[str, Any]:
     """Return the fields without those that are None, sorted by name."""
     return {name: fields[name] for name in sorted(fields) if fields[name] is not None} if fields else {}
 
 
-def signing_text(instruction: str, fields: Optional[Fields], timestamp_ms: int, window_ms: int) -> str:
+def signing_text(instruction: str, fields: Fields | None, timestamp_ms: int, window_ms: int) -> str:
     """Return the text that a signature covers for one request."""
     return f"{_instruction_text(instruction, fields)}&timestamp={timestamp_ms}&window={window_ms}"
 
@@ -62,7 +63,7 @@ def batch_signing_text(instruction: str, batch: Sequence[Fields], timestamp_ms: 
     return f"{orders}&timestamp={timestamp_ms}&window={window_ms}"
 
 
-def _instruction_text(instruction: str, fields: Optional[Fields]) -> str:
+def _instruction_text(instruction: str, fields: Fields | None) -> str:
     pairs = [f"{name}={value_text(value)}" for name, value in present_fields(fields).items()]
     return "&".join([f"instruction={instruction}", *pairs])
 
@@ -77,9 +78,7 @@ class Credentials:
 
     def __init__(self, api_key: str, api_secret: str) -> None:
         public_key = _key_bytes(api_key, "API key", "the key that Backpack lists, 44 characters ending in =")
-        secret = _key_bytes(
-            api_secret, "API secret", "the secret that Backpack showed once, 44 characters ending in ="
-        )
+        secret = _key_bytes(api_secret, "API secret", "the secret that Backpack showed once, 44 characters ending in =")
         self._signing_key = SigningKey(secret[:_KEY_BYTES])
         derived = bytes(self._signing_key.verify_key)
         if derived != public_key:
@@ -100,10 +99,10 @@ class Credentials:
     def headers(
         self,
         instruction: str,
-        fields: Optional[Fields],
+        fields: Fields | None,
         timestamp_ms: int,
         window_ms: int = DEFAULT_WINDOW_MS,
-    ) -> Dict[str, str]:
+    ) -> dict[str, str]:
         """Return the four authentication headers for one request. Source: API §1.3."""
         text = signing_text(instruction, fields, timestamp_ms, window_ms)
         return self._signed_headers(text, timestamp_ms, window_ms)
@@ -114,12 +113,12 @@ class Credentials:
         batch: Sequence[Fields],
         timestamp_ms: int,
         window_ms: int = DEFAULT_WINDOW_MS,
-    ) -> Dict[str, str]:
+    ) -> dict[str, str]:
         """Return the four authentication headers for a list of orders."""
         text = batch_signing_text(instruction, batch, timestamp_ms, window_ms)
         return self._signed_headers(text, timestamp_ms, window_ms)
 
-    def _signed_headers(self, text: str, timestamp_ms: int, window_ms: int) -> Dict[str, str]:
+    def _signed_headers(self, text: str, timestamp_ms: int, window_ms: int) -> dict[str, str]:
         return {
             "X-API-Key": self.api_key,
             "X-Signature": self.sign(text),
@@ -127,7 +126,7 @@ class Credentials:
             "X-Window": str(window_ms),
         }
 
-    def subscription_signature(self, timestamp_ms: int, window_ms: int = DEFAULT_WINDOW_MS) -> List[str]:
+    def subscription_signature(self, timestamp_ms: int, window_ms: int = DEFAULT_WINDOW_MS) -> list[str]:
         """Return the four texts that a SUBSCRIBE to private streams carries. Source: API §1.7."""
         text = signing_text(SUBSCRIBE_INSTRUCTION, None, timestamp_ms, window_ms)
         return [self.api_key, self.sign(text), str(timestamp_ms), str(window_ms)]
@@ -143,7 +142,7 @@ def is_signed_by(public_key: str, signature: str, text: str) -> bool:
     return True
 
 
-def generate_key_pair(seed: Optional[bytes] = None) -> "tuple[str, str]":
+def generate_key_pair(seed: bytes | None = None) -> "tuple[str, str]":
     """Return a new base64 key pair, (API key, API secret); 32 bytes of seed make it reproducible."""
     signing_key = SigningKey(seed) if seed is not None else SigningKey.generate()
     public_key = base64.b64encode(bytes(signing_key.verify_key)).decode()

@@ -1,8 +1,9 @@
 """Name the streams, and write the frames that subscribe to them. Source: API §3."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any
 
 from .enums import KlineInterval
 
@@ -23,8 +24,8 @@ class StreamName:
     """A stream name taken apart: `depth.200ms.AAPL.US_USDC_PERP` is kind depth, argument 200ms, and the symbol."""
 
     kind: str
-    argument: Optional[str] = None
-    symbol: Optional[str] = None
+    argument: str | None = None
+    symbol: str | None = None
 
     @property
     def is_private(self) -> bool:
@@ -32,7 +33,7 @@ class StreamName:
         return self.kind.startswith(PRIVATE_PREFIX)
 
 
-def depth_stream(symbol: str, window_ms: Optional[int] = None) -> str:
+def depth_stream(symbol: str, window_ms: int | None = None) -> str:
     """Return the name of a depth stream: every book event, or one message per window of 200, 600 or 1000 ms."""
     return f"depth.{symbol}" if window_ms is None else f"depth.{window_ms}ms.{symbol}"
 
@@ -65,17 +66,17 @@ def split_stream_name(name: str) -> StreamName:
     return StreamName(kind, symbol=rest or None)
 
 
-def subscribe_frame(streams: Sequence[str], signature: Optional[List[str]] = None) -> Dict[str, Any]:
+def subscribe_frame(streams: Sequence[str], signature: list[str] | None = None) -> dict[str, Any]:
     """Return the frame that subscribes; private streams carry `Credentials.subscription_signature`.
 
     The exchange does not acknowledge it (API §3.1): silence is success, and the error frame tells a failure.
     """
-    frame: Dict[str, Any] = {"method": "SUBSCRIBE", "params": list(streams)}
+    frame: dict[str, Any] = {"method": "SUBSCRIBE", "params": list(streams)}
     if signature is not None:
         frame["signature"] = signature
     return frame
 
 
-def unsubscribe_frame(streams: Sequence[str]) -> Dict[str, Any]:
+def unsubscribe_frame(streams: Sequence[str]) -> dict[str, Any]:
     """Return the frame that ends subscriptions."""
     return {"method": "UNSUBSCRIBE", "params": list(streams)}

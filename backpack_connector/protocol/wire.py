@@ -2,8 +2,8 @@
 
 import math
 from decimal import Decimal
-from functools import lru_cache
-from typing import Annotated, Any, Tuple, Type, TypeVar, get_args, get_type_hints
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -26,17 +26,15 @@ class WireStruct(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
                 raise ValueError(f"{name} is {value}")
 
 
-@lru_cache(maxsize=None)
-def _decimal_fields_of(cls: type) -> Tuple[str, ...]:
-    return tuple(
-        name for name, hint in get_type_hints(cls).items() if hint is Decimal or Decimal in get_args(hint)
-    )
+@cache
+def _decimal_fields_of(cls: type) -> tuple[str, ...]:
+    return tuple(name for name, hint in get_type_hints(cls).items() if hint is Decimal or Decimal in get_args(hint))
 
 
 _T = TypeVar("_T")
 
 
-def read(kind: Type[_T], payload: Any, where: str) -> _T:
+def read(kind: type[_T], payload: Any, where: str) -> _T:
     """Return a decoded JSON value as the given struct or type.
 
     Raises:   WireFormatError naming `where` (an operation or a stream) and the path inside the payload.

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import base64
 import binascii
+import errno
 import json
 import signal
 import sys
@@ -51,6 +52,8 @@ def run(options: Options) -> int:
     try:
         asyncio.run(_serve(simulator, lambda: _say(ready_text(simulator, api_key, api_secret))))
     except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return _fail(f"Port {options.port} of {options.host} is taken; choose another one with --port.")
         return _fail(f"Port {options.port} of {options.host} cannot be used: {error.strerror or error}.")
     return 0
 

@@ -11,6 +11,7 @@ import msgspec
 from backpack_connector.protocol.enums import KlineInterval, MarketType, OrderBookState
 from backpack_connector.protocol.streams import (
     BALANCE_UPDATES,
+    DEPTH_WINDOWS_MS,
     ORDER_UPDATES,
     depth_stream,
     kline_stream,
@@ -69,8 +70,12 @@ class Feeds:
         self._exchange = exchange
         self._is_wanted = is_wanted
         self._clock = clock
-        self._windows: dict[tuple[int, str], list[LevelChanged]] = {}
-        """Changes of the current window of each aggregated depth stream, by (milliseconds, symbol)."""
+        self._windows: dict[str, dict[int, Subscription]] = {
+            symbol: {window_ms: (None, depth_stream(symbol, window_ms)) for window_ms in DEPTH_WINDOWS_MS}
+            for symbol in exchange.markets
+        }
+        self._changes: dict[Subscription, list[LevelChanged]] = {}
+        """Changes of the current window of each aggregated depth stream that somebody listens to."""
         self._traded: set[str] = set()
         """Markets with a trade since the last candle messages."""
         self._last_second_s = s_from_us(clock())
@@ -93,12 +98,12 @@ class Feeds:
                 yield from self._on_trade(event)
 
     def _on_level(self, event: LevelChanged) -> Iterator[Frame]:
-        subscription = (None, depth_stream(event.symbol))
-        if self._is_wanted(subscription):
-            yield Frame(subscription, depth_data(self._instrument(event.symbol), [event], self._clock()))
-        for (_, symbol), changes in self._windows.items():
-            if symbol == event.symbol:
-                changes.append(event)
+        every_change: Subscription = (None, depth_stream(event.symbol))
+        if self._is_wanted(every_change):
+            yield Frame(every_change, depth_data(self._instrument(event.symbol), [event], self._clock()))
+        for subscription in self._windows[event.symbol].values():
+            if self._is_wanted(subscription):
+                self._changes.setdefault(subscription, []).append(event)
 
     def _on_touch(self, event: TouchChanged) -> Iterator[Frame]:
         subscription = (None, f"bookTicker.{event.symbol}")
@@ -124,15 +129,11 @@ class Feeds:
 
     def on_window(self, window_ms: int) -> Iterator[Frame]:
         """Yield the aggregated depth messages of a window length that is over, and begin the next window."""
-        for symbol in self._exchange.markets:
-            subscription = (None, depth_stream(symbol, window_ms))
-            if not self._is_wanted(subscription):
-                self._windows.pop((window_ms, symbol), None)
-                continue
-            changes = self._windows.get((window_ms, symbol))
+        for symbol, subscriptions in self._windows.items():
+            subscription = subscriptions[window_ms]
+            changes = self._changes.pop(subscription, None)
             if changes:
                 yield Frame(subscription, depth_data(self._instrument(symbol), changes, self._clock()))
-            self._windows[window_ms, symbol] = []
 
     def on_second(self) -> Iterator[Frame]:
         """Yield what is sent every second: tickers, mark prices, and candles that changed or closed."""

@@ -3,7 +3,7 @@
 `E` is when the message was made and `T` when the engine acted, both in microseconds. Source: API §3.2, §3.4.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 
 from backpack_connector.protocol.enums import OrderEvent, Side
@@ -21,24 +21,20 @@ _KLINE_INCREMENT = Decimal("0.000000001")
 _USER_ORIGIN = "USER"
 
 
-def depth_data(instrument: Instrument, changes: Iterable[LevelChanged], now_us: int) -> Json:
-    """Return one depth message for consecutive changes; the last quantity per price counts."""
+def depth_data(instrument: Instrument, changes: Sequence[LevelChanged], now_us: int) -> Json:
+    """Return one depth message for consecutive changes, at least one; the last quantity per price counts."""
     sides: dict[Side, dict[Decimal, Decimal]] = {Side.BID: {}, Side.ASK: {}}
-    first = last = None
     for change in changes:
-        first = first or change
-        last = change
         sides[change.side][change.price] = change.quantity
-    assert first is not None and last is not None  # noqa: PT018
     return {
         "E": now_us,
-        "T": last.time_us,
-        "U": first.update_id,
+        "T": changes[-1].time_us,
+        "U": changes[0].update_id,
         "a": _levels(instrument, sides[Side.ASK]),
         "b": _levels(instrument, sides[Side.BID]),
         "e": "depth",
         "s": instrument.symbol,
-        "u": last.update_id,
+        "u": changes[-1].update_id,
     }
 
 

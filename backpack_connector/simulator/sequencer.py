@@ -22,6 +22,7 @@ class Sequencer:
         self.taker_delay_s = taker_delay_s
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
+        self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, command: Callable[[], T], *, is_delayed: bool = False) -> T:
         """Run a command in its turn and return its result, or raise what it raises."""
@@ -42,15 +43,15 @@ class Sequencer:
 
         delay_s = self.taker_delay_s if is_delayed else 0.0
         heapq.heappush(self._queue, (loop.time() + delay_s, next(self._numbers), execute))
-        if delay_s:
-            loop.call_later(delay_s, self._run_due)
         self._run_due()
         return await result
 
     def _run_due(self) -> None:
-        now_s = asyncio.get_running_loop().time()
-        while self._queue and self._queue[0][0] <= now_s:
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._queue and self._queue[0][0] <= loop.time():
             heapq.heappop(self._queue)[2]()
         if self._queue:
-            # A timer may fire a hair early; then the next call comes when the head is really due.
-            asyncio.get_running_loop().call_at(self._queue[0][0], self._run_due)
+            self._timer = loop.call_at(self._queue[0][0], self._run_due)

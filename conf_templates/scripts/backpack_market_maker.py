@@ -155,8 +155,8 @@ class BackpackMarketMaker(StrategyV2Base):
         candidates = []
         for level in range(config.order_levels):
             step = config.level_spread * level
-            # Never across the book: a post-only order there would be refused.
-            bid = min(middle * (1 - config.bid_spread - step), best_ask - tick)
+            bid = middle * (1 - config.bid_spread - step)
+            # Prices are rounded down to the tick, which could put an ask onto the best bid; that would be refused.
             ask = max(middle * (1 + config.ask_spread + step), best_bid + tick)
             candidates.append(self._candidate(TradeType.BUY, bid))
             candidates.append(self._candidate(TradeType.SELL, ask))

@@ -12,7 +12,7 @@ import pytest
 
 from backpack_connector.backpack_utils import KEYS, OTHER_DOMAINS_KEYS
 from backpack_connector.demo.comparison import compare_books
-from backpack_connector.demo.exchange import Simulator, free_port, start_simulator
+from backpack_connector.demo.exchange import Simulator, start_simulator
 from backpack_connector.demo.figures import Journal, read_trades_database
 from backpack_connector.demo.hbot import CONNECTOR, Hbot
 from backpack_connector.demo.home import SCRIPT_CONFIGURATION, Home, make_home
@@ -45,11 +45,11 @@ class Place:
 def place(tmp_path: Path) -> Iterator[Place]:
     folder = tmp_path.resolve()
     home = make_home(folder)
-    port = free_port(0)
-    programs = Programs(folder, bot_environment(f"http://127.0.0.1:{port}"))
+    programs = Programs(folder, dict(os.environ))
     adopt_orphans()
     try:
-        simulator = start_simulator(programs, port=port, seed=7, log=folder / "simulator.log")
+        simulator = start_simulator(programs, port=0, seed=7, log=folder / "simulator.log")
+        programs.environment = bot_environment(simulator.url)
         yield Place(home, programs, Hbot(programs), simulator)
     finally:
         programs.stop_all()

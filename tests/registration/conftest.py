@@ -25,9 +25,7 @@ class Home:
 
     folder: Path
 
-    def run(
-        self, *arguments: str, typed: str | None = None, **environment: str
-    ) -> "subprocess.CompletedProcess[str]":
+    def run(self, *arguments: str, typed: str | None = None, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Run this Python in the home, as a user would after `cd hummingbot`."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("BACKPACK", "HBOT", "COV"))}
         return subprocess.run(

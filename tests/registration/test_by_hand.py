@@ -124,7 +124,9 @@ print(json.dumps([ours, perpetual()]))
     assert module == ("backpack_perpetual_connector.backpack_perpetual_utils" if ours else built_in)
 
 
-def test_a_second_connector_is_swapped_as_soon_as_its_utils_module_exists(home: Any, bare_home: Any, tmp_path: Any) -> None:
+def test_a_second_connector_is_swapped_as_soon_as_its_utils_module_exists(
+    home: Any, bare_home: Any, tmp_path: Any
+) -> None:
     """Stand-ins in a package of the same name: the rule, not the connector, is under test."""
     package = tmp_path / "backpack_perpetual_connector"
     package.mkdir()

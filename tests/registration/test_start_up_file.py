@@ -62,7 +62,10 @@ def _pip(python: Path, *arguments: str) -> None:
 
 
 def _site_packages(python: Path) -> Path:
-    return next((python.parents[1] / "lib").glob("python3*/site-packages"))
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    folder = python.parents[1] / "lib" / version / "site-packages"
+    folder.mkdir(exist_ok=True)  # pip removes it with the last package
+    return folder
 
 
 def _report(python: Path) -> tuple[bool, list[str]]:

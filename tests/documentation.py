@@ -1,0 +1,60 @@
+"""Write the parts of README.md and ARCHITECTURE.md that the code determines; `make docs` runs this, a test compares."""
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from backpack_connector.protocol.endpoints import ENDPOINTS, Effect
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("backpack_connector", "backpack_perpetual_connector")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md")
+_BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(<!-- end -->)", re.DOTALL)
+
+
+def first_sentence(path: Path) -> str:
+    """Return the sentence that a module states its single job with."""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(docstring.split("\n\n")[0].split())
+
+
+def modules() -> Iterator[Path]:
+    """Yield every module of the product that says something, in reading order."""
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py"), key=lambda path: (len(path.parts), path)):
+            if path.read_text(encoding="utf-8").strip():
+                yield path
+
+
+def module_map() -> str:
+    """Return one line a module."""
+    rows = [f"| `{path.relative_to(ROOT)}` | {first_sentence(path)} |" for path in modules()]
+    return "\n".join(["| module | its job |", "|---|---|", *rows])
+
+
+def operation_counts() -> str:
+    """Return how many operations the catalogue holds, by effect."""
+    rows = [f"| {effect.value} | {sum(row.effect is effect for row in ENDPOINTS)} |" for effect in Effect]
+    return "\n".join(["| effect | operations |", "|---|---|", *rows])
+
+
+GENERATED: dict[str, Callable[[], str]] = {"module-map": module_map, "operation-counts": operation_counts}
+
+
+def rendered(text: str) -> str:
+    """Return a document with its generated blocks as the code has them now."""
+    return _BLOCK.sub(lambda match: f"{match[1]}{GENERATED[match['name']]()}\n{match[4]}", text)
+
+
+def main() -> int:
+    """Write all documents."""
+    for name in DOCUMENTS:
+        path = ROOT / name
+        path.write_text(rendered(path.read_text(encoding="utf-8")), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
