@@ -5,7 +5,7 @@ cancelled and reported is in `order_lifecycle`; how their fate is found out is i
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -319,18 +319,30 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
 
     async def get_last_traded_prices(self, trading_pairs: list[str]) -> dict[str, float]:
         """Return last prices by trading pair with one request; a pair that never traded is absent."""
-        symbols = {symbol_of(pair, self.market_type): pair for pair in trading_pairs}
+        symbols = {str(symbol_of(pair, self.market_type)): pair for pair in trading_pairs}
         if len(symbols) == 1:
             answer = await self.request("get_ticker", {"symbol": next(iter(symbols))})
             rows = [] if answer is None else [answer]
         else:
             rows = await self.request("get_tickers")
-        wanted = [row for row in rows if isinstance(row, dict) and row.get("symbol") in symbols]
-        tickers: Sequence[Ticker]
+        return {pair: float(price) for pair, price in self._last_prices(rows, symbols).items()}
+
+    async def get_all_prices(self) -> dict[str, Decimal]:
+        """Return the last prices of all listed pairs of this market type with one request."""
+        symbols = dict(await self.trading_pair_symbol_map())
+        return self._last_prices(await self.request("get_tickers"), symbols)
+
+    def _last_prices(self, rows: Any, symbols: Mapping[str, str]) -> dict[str, Decimal]:
+        # Tickers list markets of all types; only the wanted symbols are read, so that no odd one disturbs (F25).
+        wanted = [
+            row
+            for row in read(list[Any], rows, "get_tickers")
+            if isinstance(row, dict) and row.get("symbol") in symbols
+        ]
         tickers, complaints = read_rows(Ticker, wanted, "get_tickers")
         for complaint in complaints:
             self.logger().warning(f"A last price was left out: {complaint}")
-        return {symbols[Symbol(ticker.symbol)]: float(ticker.last_price) for ticker in tickers}
+        return {symbols[ticker.symbol]: ticker.last_price for ticker in tickers if ticker.last_price > 0}
 
     async def _get_last_traded_price(self, trading_pair: str) -> float:
         prices = await self.get_last_traded_prices([trading_pair])

@@ -116,7 +116,7 @@ def _book_panel(snapshot: Snapshot, digits: int) -> RenderableType:
         if order.side == "BUY":
             _add_order(table, order, digits)
     if not snapshot.orders:
-        table.add_row(Text("renewing our orders …", style="dim"), "", "", "")
+        table.add_row(Text("none open, the next follow", style="dim"), "", "", "")
     return Panel(table, title="Order book top and our orders", box=box.ROUNDED, height=PANEL_LINES)
 
 
@@ -193,7 +193,14 @@ def _signed(amount: Decimal) -> str:
 def _money(amount: Decimal | None, snapshot: Snapshot) -> str:
     if amount is None:
         return "unknown"
-    return f"{_signed(amount.quantize(Decimal('0.0001')))} {snapshot.trading_pair.split('-')[1]}"
+    return f"{amount:+.4f} {snapshot.trading_pair.split('-')[1]}"
+
+
+def profit_line(first: Snapshot | None, latest: Snapshot | None) -> str:
+    """Say the profit of the whole run."""
+    if first is None or latest is None:
+        return "The bot never saw the market."
+    return f"Profit against holding the start balances, at the last middle: {_money(profit(first, latest), latest)}"
 
 
 def summary(bot: Books, recorded: list[Fill], truth: Books) -> RenderableType:

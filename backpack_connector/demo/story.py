@@ -24,7 +24,7 @@ from backpack_connector.demo.figures import Books, Journal, read_trades_database
 from backpack_connector.demo.hbot import Hbot
 from backpack_connector.demo.home import SCRIPT_CONFIGURATION, Home, HomeError, make_home
 from backpack_connector.demo.processes import ProgramError, Programs, adopt_orphans, collect, is_pid_alive
-from backpack_connector.demo.screen import View, live_view, log_line, summary
+from backpack_connector.demo.screen import View, live_view, log_line, profit_line, summary
 
 EQUAL, DIFFERENT, FAILED = 0, 1, 3  # 2 is argparse's answer to a wrong command line
 LOOK_S = 0.25  # between two looks at the journal
@@ -156,9 +156,6 @@ class _Story:
                     self._console.print(log_line(view), highlight=False, soft_wrap=True)
                 _check_alive(simulator, engine_pid)
                 time.sleep(LOOK_S)
-        journal.read()
-        view = View(journal.first, journal.latest, journal.fills, self._options.seconds, self._options.seconds)
-        self._console.print(log_line(view), highlight=False, soft_wrap=True)
 
     def _compare(self, home: Home, journal: Journal, simulator: Simulator) -> int:
         bot, truth = self._final_books(journal, simulator)
@@ -168,6 +165,7 @@ class _Story:
             differences.append("bot: the journal ends without the figures of the stop.")
         self._console.print()
         self._console.print(summary(bot, recorded, truth))
+        self._console.print(profit_line(journal.first, journal.latest), soft_wrap=True)
         if differences:
             self._console.print("[bold red]The books differ.[/]")
             for difference in differences:

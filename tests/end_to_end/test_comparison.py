@@ -63,6 +63,14 @@ def test_one_changed_figure_of_a_fill_is_told(change: dict[str, object], sentenc
     assert compare_books(books(changed, SELL), recorded(), books()) == [sentence]
 
 
+@pytest.mark.parametrize("figure", ["price", "amount"])
+def test_a_digit_that_the_bot_lost_is_told(figure: str) -> None:
+    longer = replace(BUY, **{figure: Decimal("0.500000000001")})
+    cut = replace(longer, **{figure: Decimal("0.5")})
+    (sentence,) = compare_books(books(cut, SELL), recorded(cut, SELL), books(longer, SELL))
+    assert sentence == f"bot: trade 11 has {figure} 0.5, the simulator has 0.500000000001."
+
+
 def test_a_fill_that_the_bot_missed_is_told() -> None:
     assert compare_books(books(BUY), recorded(), books()) == [
         "bot: trade 12 (SELL 0.25 at 142.4) is missing.",

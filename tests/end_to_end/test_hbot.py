@@ -76,7 +76,8 @@ def test_connect_asks_for_our_fields_with_our_prompts(place: Place, connector: s
 def test_connect_confirms_good_keys_and_stores_no_plain_text(place: Place) -> None:
     place.hbot.store_keys(place.simulator.api_key, place.simulator.api_secret)
     printed = place.typed("connect")
-    assert [cell.strip() for cell in printed.splitlines()[-1].strip("| ").split("|")][:3] == [CONNECTOR, "yes", "yes"]
+    (row,) = [line for line in printed.splitlines() if line.startswith(f"| {CONNECTOR} ")]
+    assert [cell.strip() for cell in row.strip("| ").split("|")][:3] == [CONNECTOR, "yes", "yes"]
     place.hbot.confirm_keys()
     for file in place.home.folder.rglob("*"):
         if file.is_file() and not file.is_symlink():

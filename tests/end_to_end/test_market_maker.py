@@ -236,8 +236,12 @@ async def test_stopping_cancels_again_until_nothing_is_open(maker: Any) -> None:
     assert len(journal(maker)) == before
 
 
-async def test_stopping_waits_for_a_late_balance(maker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    reads = iter([Decimal(100), Decimal(100), *[Decimal("100.5")] * 1000])
+async def test_stopping_waits_for_late_balances(
+    maker: Any, script: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(script, "QUIET_S", 0.15)
+    moving = [Decimal(text) for text in ("100", "100", "100.1", "100.2", "100.3", "100.4")]
+    reads = iter([*moving, *[Decimal("100.5")] * 1000])
     monkeypatch.setattr(maker.connector, "get_all_balances", lambda: {"SOL": next(reads)})
     await maker.on_stop()
     assert journal(maker)[-1]["balances"]["SOL"]["total"] == "100.5"

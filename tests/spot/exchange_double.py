@@ -1,0 +1,450 @@
+"""Stand between the connector and the simulator, and let tests script what goes wrong on the way.
+
+The simulator executes orders for real; the double only loses, delays, hides or rewrites what travels. So a test says
+what happens on the wire, and what becomes of the money is the engine's word.
+"""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from hummingbot.core.data_type.common import OrderType
+from hummingbot.core.data_type.in_flight_order import InFlightOrder
+from hummingbot.core.event.event_forwarder import SourceInfoEventForwarder
+from hummingbot.core.event.events import MarketEvent
+
+from backpack_connector.backpack_exchange import BackpackExchange
+from backpack_connector.protocol.endpoints import endpoint_at
+from backpack_connector.protocol.enums import OrderType as WireOrderType
+from backpack_connector.protocol.enums import Side, TimeInForce
+from backpack_connector.protocol.streams import ORDER_UPDATES
+from backpack_connector.simulator import Simulator
+from backpack_connector.simulator.engine import Execution
+from backpack_connector.simulator.orders import NewOrder, Order
+
+SYMBOL = "SOL_USDC"
+PAIR = "SOL-USDC"
+
+Frame = dict[str, Any]
+
+
+@dataclass
+class Answer:
+    """What travels back to the connector."""
+
+    status: int
+    text: str
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass
+class Call:
+    """One request of the connector on its way to the exchange."""
+
+    operation: str
+    fields: dict[str, Any]
+    headers: Mapping[str, str]
+    forward: Callable[[], Awaitable[Answer]] = field(repr=False)
+
+
+Script = Callable[[Call], Awaitable[Answer | None]]
+"""Decides what a request gets; None is a connection that breaks without an answer."""
+
+
+async def lose_answer(call: Call) -> Answer | None:
+    """Let the exchange do it, and break the connection before the answer."""
+    await call.forward()
+    return None
+
+
+async def lose_request(call: Call) -> Answer | None:
+    """Break the connection before the exchange sees anything."""
+    return None
+
+
+def answer(status: int, body: Any) -> Script:
+    """Answer without asking the exchange."""
+
+    async def script(call: Call) -> Answer | None:
+        return Answer(status, body if isinstance(body, str) else json.dumps(body))
+
+    return script
+
+
+def do_and_answer(status: int, body: Any) -> Script:
+    """Let the exchange do it, and answer something else."""
+
+    async def script(call: Call) -> Answer | None:
+        await call.forward()
+        return Answer(status, body if isinstance(body, str) else json.dumps(body))
+
+    return script
+
+
+def change(edit: Callable[[Any], Any]) -> Script:
+    """Let the exchange do it, and rewrite its answer's data."""
+
+    async def script(call: Call) -> Answer | None:
+        original = await call.forward()
+        return Answer(original.status, json.dumps(edit(original.data)))
+
+    return script
+
+
+def hold_request(until: asyncio.Event) -> Script:
+    """Keep the request on the way until told."""
+
+    async def script(call: Call) -> Answer | None:
+        await until.wait()
+        return await call.forward()
+
+    return script
+
+
+def hold_answer(until: asyncio.Event) -> Script:
+    """Let the exchange do it, and keep the answer on the way until told."""
+
+    async def script(call: Call) -> Answer | None:
+        done = await call.forward()
+        await until.wait()
+        return done
+
+    return script
+
+
+class ExchangeDouble:
+    """A reverse proxy on loopback; without scripts it changes nothing."""
+
+    def __init__(self, upstream_url: str) -> None:
+        self.url = ""
+        self.calls: list[Call] = []
+        self.edit_frame: Callable[[Frame], list[Frame]] = lambda frame: [frame]
+        """Turns one frame of the exchange into those that the connector gets."""
+        self._upstream_url = upstream_url
+        self._scripts: dict[str, list[tuple[Script, int | None]]] = {}
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._runner: web.AppRunner | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> "ExchangeDouble":
+        self._session = aiohttp.ClientSession()
+        application = web.Application()
+        application.router.add_get("/", self._stream)
+        application.router.add_route("*", "/{path:.+}", self._answer)
+        self._runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._runner is not None
+        assert self._session is not None
+        await self.close_streams()
+        await self._runner.cleanup()
+        await self._session.close()
+
+    # Scripts
+
+    def script(self, operation: str, script: Script, *, times: int | None = None) -> None:
+        """Treat the next requests of an operation so; after earlier scripts are used up, for ever without `times`."""
+        self._scripts.setdefault(operation, []).append((script, times))
+
+    def behave(self, *operations: str) -> None:
+        """Forget the scripts of these operations, or all of them."""
+        for operation in operations or tuple(self._scripts):
+            self._scripts.pop(operation, None)
+
+    def count(self, *operations: str) -> int:
+        """Return how many requests of these operations came."""
+        return sum(call.operation in operations for call in self.calls)
+
+    def counts(self) -> Counter[str]:
+        """Return how many requests came, by operation."""
+        return Counter(call.operation for call in self.calls)
+
+    def requests(self, operation: str) -> list[Call]:
+        """Return the requests of an operation."""
+        return [call for call in self.calls if call.operation == operation]
+
+    # Streams
+
+    def drop_frames(self, *streams: str) -> None:
+        """Deliver no more frames of these streams, all when none is named."""
+        self.edit_frame = lambda frame: [] if not streams or frame.get("stream") in streams else [frame]
+
+    def alter_order_frames(self, edit: Callable[[Frame], list[Frame]]) -> None:
+        """Rewrite the data of order events; the function returns the data of all frames to deliver."""
+
+        def edit_frame(frame: Frame) -> list[Frame]:
+            if frame.get("stream") != ORDER_UPDATES:
+                return [frame]
+            return [{"stream": ORDER_UPDATES, "data": data} for data in edit(frame["data"])]
+
+        self.edit_frame = edit_frame
+
+    async def push(self, frame: Any) -> None:
+        """Deliver a frame of the test's own on all streams."""
+        for socket in tuple(self._sockets):
+            await socket.send_str(frame if isinstance(frame, str) else json.dumps(frame))
+
+    async def close_streams(self) -> None:
+        """End all WebSocket connections."""
+        for socket in tuple(self._sockets):
+            await socket.close()
+
+    async def _stream(self, request: web.Request) -> web.WebSocketResponse:
+        assert self._session is not None
+        socket = web.WebSocketResponse(timeout=0.2)
+        await socket.prepare(request)
+        async with self._session.ws_connect(self._upstream_url, timeout=aiohttp.ClientWSTimeout(ws_close=0.2)) as source:
+            self._sockets.add(socket)
+            pump = asyncio.ensure_future(self._pump(source, socket))
+            try:
+                async for message in socket:
+                    if message.type is aiohttp.WSMsgType.TEXT:
+                        await source.send_str(message.data)
+            finally:
+                self._sockets.discard(socket)
+                pump.cancel()
+                await asyncio.gather(pump, return_exceptions=True)
+        return socket
+
+    async def _pump(self, source: aiohttp.ClientWebSocketResponse, socket: web.WebSocketResponse) -> None:
+        async for message in source:
+            if message.type is aiohttp.WSMsgType.TEXT:
+                for frame in self.edit_frame(json.loads(message.data)):
+                    await socket.send_str(json.dumps(frame))
+        await socket.close()
+
+    # REST
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        row = endpoint_at(request.method, request.path)
+        body = await request.read()
+        fields = json.loads(body) if body else dict(request.query)
+        operation = row.operation_id if row is not None else request.path
+
+        async def forward() -> Answer:
+            return await self._forward(request, body)
+
+        call = Call(operation, fields, request.headers, forward)
+        self.calls.append(call)
+        outcome = await self._next_script(operation)(call)
+        if outcome is None:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        return web.Response(status=outcome.status, text=outcome.text, content_type="application/json")
+
+    def _next_script(self, operation: str) -> Script:
+        scripts = self._scripts.get(operation, [])
+        if not scripts:
+            return _pass_on
+        script, times = scripts[0]
+        if times is not None:
+            scripts[0] = (script, times - 1)
+            if times == 1:
+                scripts.pop(0)
+        return script
+
+    async def _forward(self, request: web.Request, body: bytes) -> Answer:
+        assert self._session is not None
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_HEADERS}
+        url = self._upstream_url + request.path_qs
+        async with self._session.request(request.method, url, data=body or None, headers=headers) as response:
+            return Answer(response.status, await response.text())
+
+
+_HOP_HEADERS = {"host", "connection", "content-length", "transfer-encoding", "accept-encoding"}
+
+
+async def _pass_on(call: Call) -> Answer | None:
+    return await call.forward()
+
+
+class Venue:
+    """The simulated exchange behind its double, and the other people who trade there."""
+
+    def __init__(self, simulator: Simulator, double: ExchangeDouble) -> None:
+        self.simulator = simulator
+        self.double = double
+
+    def place(
+        self,
+        side: Side,
+        price: str | None,
+        quantity: str,
+        *,
+        symbol: str = SYMBOL,
+        account: str = "somebody",
+        client_id: int | None = None,
+        is_told: bool = True,
+    ) -> Order:
+        """Place an order of an account past all networks; `is_told` says whether the streams tell of it."""
+        request = NewOrder(
+            symbol=symbol,
+            side=side,
+            order_type=WireOrderType.MARKET if price is None else WireOrderType.LIMIT,
+            price=None if price is None else Decimal(price),
+            quantity=Decimal(quantity),
+            time_in_force=TimeInForce.GTC,
+            client_id=client_id,
+        )
+        return self._tell(self.simulator.exchange.place(account, request), is_told).order
+
+    def cancel(self, account: str, order_id: str, *, symbol: str = SYMBOL, is_told: bool = True) -> Order:
+        """Cancel an order past all networks, as its owner would in a browser."""
+        return self._tell(self.simulator.exchange.cancel(account, symbol, order_id=order_id), is_told).order
+
+    def _tell(self, execution: Execution, is_told: bool) -> Execution:
+        if is_told:
+            self.simulator.publish(execution)
+        return execution
+
+    def orders(self, account: str) -> list[Order]:
+        """Return all orders that the exchange ever accepted from an account."""
+        found = self.simulator.exchange.accounts.get(account)
+        return [] if found is None else list(found.orders.values())
+
+
+_EVENTS = (
+    MarketEvent.BuyOrderCreated,
+    MarketEvent.SellOrderCreated,
+    MarketEvent.OrderFilled,
+    MarketEvent.OrderCancelled,
+    MarketEvent.OrderFailure,
+    MarketEvent.BuyOrderCompleted,
+    MarketEvent.SellOrderCompleted,
+)
+
+
+class Bot:
+    """A connector on a venue, started as Hummingbot starts it; the test says when it polls."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        key_pair: tuple[str, str],
+        *,
+        trading_pairs: tuple[str, ...] = (PAIR,),
+        tracking_states: dict[str, Any] | None = None,
+    ) -> None:
+        self.venue = venue
+        self.double = venue.double
+        self.account = key_pair[0]
+        self.connector = BackpackExchange(*key_pair, trading_pairs=list(trading_pairs), domain="backpack_simulator")
+        self.events: list[tuple[str, Any]] = []
+        self._forwarder = SourceInfoEventForwarder(self._remember)
+        for event in _EVENTS:
+            self.connector.add_listener(event, self._forwarder)
+        if tracking_states:
+            self.connector.restore_tracking_states(tracking_states)
+
+    def _remember(self, tag: int, _: Any, event: Any) -> None:
+        self.events.append((MarketEvent(tag).name, event))
+
+    async def __aenter__(self) -> "Bot":
+        self._set_time()
+        await self.connector.start_network()
+        try:
+            await until(lambda: self.connector.ready, "the connector is ready", limit_s=8.0)
+            # The first poll and the one after subscribing are over, so that from here on the test alone polls.
+            await until(lambda: not self.connector._poll_notifier.is_set(), "the first polls are over")
+        except BaseException:
+            await self.connector.stop_network()
+            raise
+        self.double.calls.clear()
+        return self
+
+    async def __aexit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.connector.stop_network()
+
+    def _set_time(self) -> None:
+        self.connector._set_current_timestamp(time.time())
+
+    def buy(self, amount: str, price: str, order_type: OrderType = OrderType.LIMIT, pair: str = PAIR) -> str:
+        """Order as a strategy does; return the client order id."""
+        self._set_time()
+        return str(self.connector.buy(pair, Decimal(amount), order_type, Decimal(price)))
+
+    def sell(self, amount: str, price: str, order_type: OrderType = OrderType.LIMIT, pair: str = PAIR) -> str:
+        """Order as a strategy does; return the client order id."""
+        self._set_time()
+        return str(self.connector.sell(pair, Decimal(amount), order_type, Decimal(price)))
+
+    async def open_buy(self, amount: str, price: str, order_type: OrderType = OrderType.LIMIT) -> InFlightOrder:
+        """Order, and wait until the order is announced."""
+        order_id = self.buy(amount, price, order_type)
+        await until(lambda: self.names(order_id) == ["BuyOrderCreated"], "the order is announced")
+        return self.order(order_id)
+
+    async def poll(self) -> None:
+        """Do what the regular poll does about orders."""
+        self._set_time()
+        await self.connector._update_order_status()
+        await self.rest()
+
+    async def rest(self) -> None:
+        """Let what is already due happen."""
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    def order(self, order_id: str) -> InFlightOrder:
+        """Return an order, finished and lost ones included."""
+        order = self.connector.order_tracker.fillable_order(order_id)
+        assert order is not None, f"order {order_id} is forgotten"
+        return order
+
+    def names(self, order_id: str) -> list[str]:
+        """Return the names of an order's events, in their order."""
+        return [name for name, event in self.events if event.order_id == order_id]
+
+    def of(self, order_id: str, name: str) -> list[Any]:
+        """Return an order's events of one name."""
+        return [event for event_name, event in self.events if event_name == name and event.order_id == order_id]
+
+    def fills(self, order_id: str) -> list[tuple[Decimal, Decimal]]:
+        """Return (price, amount) of an order's fill events."""
+        return [(event.price, event.amount) for event in self.of(order_id, "OrderFilled")]
+
+    def truth(self) -> list[Order]:
+        """Return what the exchange knows of this account's orders."""
+        return self.venue.orders(self.account)
+
+
+async def until(condition: Callable[[], Any], what: str, limit_s: float = 3.0) -> None:
+    """Wait for a condition, and fail with words when it does not come true."""
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, f"After {limit_s} s this is still not so: {what}"
+        await asyncio.sleep(0.005)
+
+
+async def stays(condition: Callable[[], Any], what: str, for_s: float = 0.3) -> None:
+    """Check that a condition holds all the time."""
+    end = time.monotonic() + for_s
+    while time.monotonic() < end:
+        assert condition(), f"This did not stay so: {what}"
+        await asyncio.sleep(0.01)
