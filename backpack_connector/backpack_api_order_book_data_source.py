@@ -7,6 +7,7 @@ Rule 3: the exchange answers no subscription and is silent about symbols it does
 """
 
 import asyncio
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,18 @@ from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 from backpack_connector import backpack_constants as constants
 from backpack_connector.backpack_web_utils import ws_url
 from backpack_connector.protocol.depth import DepthSequence, Verdict
-from backpack_connector.protocol.errors import BackpackError, WireFormatError
-from backpack_connector.protocol.messages import DepthUpdate, ErrorFrame, PublicTrade, parse_message
+from backpack_connector.protocol.errors import BackpackError, OrderNotFound, WireFormatError
+from backpack_connector.protocol.messages import DepthUpdate, ErrorFrame, PublicTrade, parse_message, stream_of
 from backpack_connector.protocol.models import DepthSnapshot
-from backpack_connector.protocol.streams import depth_stream, subscribe_frame, trade_stream, unsubscribe_frame
+from backpack_connector.protocol.streams import (
+    depth_stream,
+    split_stream_name,
+    subscribe_frame,
+    trade_stream,
+    unsubscribe_frame,
+)
 from backpack_connector.protocol.wire import read
-from backpack_connector.reconnect import Backoff, keep_connected
+from backpack_connector.reconnect import HEALTHY_AFTER_S, Backoff, keep_connected
 from backpack_connector.to_hummingbot import book_rows, trade_message
 
 if TYPE_CHECKING:
@@ -34,9 +41,10 @@ if TYPE_CHECKING:
 HEARTBEAT_S = 15.0
 SNAPSHOT_LEVELS = 1000
 FIRST_RESYNC_PAUSE_S = 0.2
-LONGEST_RESYNC_PAUSE_S = 10.0
+LONGEST_RESYNC_PAUSE_S = 3.0
 SILENCE_S = 30.0
 SILENCE_CHECK_S = 5.0
+CLOSED_PAIR_PAUSE_S = 60.0
 
 
 class _TrackedBook:
@@ -48,13 +56,23 @@ class _TrackedBook:
         self.book = book
         self.sequence: DepthSequence[DepthUpdate] = DepthSequence()
         self.backoff = Backoff(FIRST_RESYNC_PAUSE_S, LONGEST_RESYNC_PAUSE_S)
-        self.resync: asyncio.Task[None] | None = None
+        self.resync: asyncio.Future[None] | None = None
         self.last_update_at = time.monotonic()
         self.last_trade_id = -1
+        self.spliced_at = -math.inf
+        self.is_closed = False
+        self.connection = 0
+        """Counts the connections that the book has seen; a snapshot serves only the one that it was asked on."""
 
     def empty(self) -> None:
         """Offer nothing until a snapshot is in."""
         self.book.apply_snapshot([], [], self.book.last_diff_uid)
+
+    def start_over(self) -> None:
+        """Forget everything that the last connection told."""
+        self.connection += 1
+        self.sequence.restart()
+        self.empty()
 
     def take_snapshot(self, snapshot: DepthSnapshot) -> list[DepthUpdate] | None:
         """Splice a snapshot in and return the updates to apply after it; None when it is too old to use."""
@@ -77,7 +95,7 @@ class _TrackedBook:
         )
 
 
-class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):  # type: ignore[misc]
+class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
     """The public streams of the tracked pairs. It goes on updating every book that it has handed out."""
 
     def __init__(
@@ -98,8 +116,8 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):  # type: ignor
 
     @property
     def are_books_in_sequence(self) -> bool:
-        """Tell whether every book is complete and up to date."""
-        return all(tracked.sequence.is_synchronized for tracked in self._books.values())
+        """Tell whether every book of a market that is open is complete and up to date."""
+        return all(tracked.sequence.is_synchronized or tracked.is_closed for tracked in self._books.values())
 
     async def get_last_traded_prices(self, trading_pairs: list[str], domain: str | None = None) -> dict[str, float]:
         return await self._connector.get_last_traded_prices(trading_pairs)
@@ -108,18 +126,21 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):  # type: ignor
         """Read the list of markets again."""
         await self._connector._update_trading_rules()
 
+    async def is_listed(self, trading_pair: str) -> bool:
+        """Tell whether a pair can be traded according to the list of markets."""
+        return trading_pair in await self._connector.all_trading_pairs()
+
     # Books
 
     async def get_new_order_book(self, trading_pair: str) -> OrderBook:
         """Return a complete book, which stays up to date from then on.
 
-        Raises:   KeyError when the pair is not traded on the exchange; RequestError when there is no snapshot.
+        Raises:   KeyError when the pair is not traded on the exchange now; RequestError when there is no snapshot.
         """
         symbol = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
         tracked = _TrackedBook(trading_pair, symbol, self.order_book_create_function())
-        if self._is_listening:
-            # Updates must be on their way before the snapshot is taken.
-            await self._subscribed.wait()
+        # Standing in for a resynchronisation, so that a reconnect does not begin a second one beside this.
+        tracked.resync = finished = asyncio.get_running_loop().create_future()
         self._books[symbol] = tracked
         try:
             while not await self._splice(tracked):
@@ -127,6 +148,8 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):  # type: ignor
         except BaseException:
             self._books.pop(symbol, None)
             raise
+        finally:
+            finished.cancel()
         return tracked.book
 
     async def _order_book_snapshot(self, trading_pair: str) -> Any:
@@ -134,15 +157,32 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):  # type: ignor
         return await self._request_snapshot(symbol)
 
     async def _request_snapshot(self, symbol: str) -> DepthSnapshot:
-        answer = await self._connector.request("get_depth", {"symbol": symbol, "limit": SNAPSHOT_LEVELS})
+        try:
+            answer = await self._connector.request("get_depth", {"symbol": symbol, "limit": SNAPSHOT_LEVELS})
+        except OrderNotFound as error:  # 404 RESOURCE_NOT_FOUND: the market is closed (API §2.3, depth)
+            raise KeyError(symbol) from error
         return read(DepthSnapshot, answer, f"get_depth {symbol}")
 
     async def _splice(self, tracked: _TrackedBook) -> bool:
-        replay = tracked.take_snapshot(await self._request_snapshot(tracked.symbol))
+        if self._is_listening:
+            # What is asked for while no updates arrive cannot be continued.
+            await self._subscribed.wait()
+        connection = tracked.connection
+        snapshot = await self._request_snapshot(tracked.symbol)
+        if tracked.connection != connection:
+            return False  # the stream was lost meanwhile, and with it perhaps updates
+        replay = tracked.take_snapshot(snapshot)
         if replay is None:
             return False
-        for update in replay:
-            tracked.apply(update)
+        try:
+            for update in replay:
+                tracked.apply(update)
+        except WireFormatError:
+            tracked.sequence.restart()
+            tracked.empty()
+            raise
+        tracked.spliced_at = time.monotonic()
+        tracked.is_closed = False
         if self.metrics is not None:
             self.metrics.total_snapshots_processed += 1
             pair_metrics = self.metrics.get_or_create_pair_metrics(tracked.trading_pair)
@@ -157,13 +197,30 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):  # type: ignor
             tracked.resync = asyncio.ensure_future(self._resynchronize(tracked))
 
     async def _resynchronize(self, tracked: _TrackedBook) -> None:
+        # A stream that loses frames all the time must not use up the account's requests.
+        if time.monotonic() - tracked.spliced_at > HEALTHY_AFTER_S:
+            tracked.backoff.reset()
+        else:
+            await self._sleep(tracked.backoff.next_pause_s())
         while True:
             try:
                 if await self._splice(tracked):
                     return
+            except KeyError:
+                await self._wait_while_closed(tracked)
+                continue
             except (BackpackError, OSError) as error:
                 self.logger().warning(f"No snapshot of {tracked.trading_pair} yet: {error}")
             await self._sleep(tracked.backoff.next_pause_s())
+
+    async def _wait_while_closed(self, tracked: _TrackedBook) -> None:
+        if not tracked.is_closed:
+            self.logger().error(
+                f"The market of {tracked.trading_pair} is closed now, so its order book is empty. "
+                f"The exchange is asked again every {CLOSED_PAIR_PAUSE_S:.0f} s."
+            )
+        tracked.is_closed = True
+        await self._sleep(CLOSED_PAIR_PAUSE_S)
 
     # Streams
 
@@ -185,7 +242,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):  # type: ignor
             self._ws_assistant = await self._connected_websocket_assistant()
             await self._subscribe_channels(self._ws_assistant)
             for tracked in self._books.values():
-                tracked.sequence.restart()
+                tracked.start_over()
                 self._start_again(tracked)
             self._subscribed.set()
             watch = asyncio.ensure_future(self._watch_silence())
@@ -196,8 +253,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):  # type: ignor
                 watch.cancel()
             for tracked in self._books.values():
                 # Whatever happens until the stream is back would be missed.
-                tracked.sequence.restart()
-                tracked.empty()
+                tracked.start_over()
             assistant, self._ws_assistant = self._ws_assistant, None
             await self._on_order_stream_interruption(assistant)
 
@@ -304,9 +360,10 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):  # type: ignor
         await asyncio.get_running_loop().create_future()
 
     def _resynchronize_after_unreadable(self, frame: Any) -> None:
-        payload = frame.get("data") if isinstance(frame, dict) else None
-        tracked = self._books.get(payload.get("s", "")) if isinstance(payload, dict) else None
-        if tracked is not None and payload is not None and payload.get("e") == "depth":
+        # The stream's name tells the book even where the payload does not.
+        name = split_stream_name(stream_of(frame) or "")
+        tracked = self._books.get(name.symbol or "") if name.kind == "depth" else None
+        if tracked is not None:
             tracked.sequence.restart()
             self._start_again(tracked)
 
@@ -321,6 +378,10 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):  # type: ignor
         tracked.last_update_at = time.monotonic()
         try:
             snapshot = await self._request_snapshot(tracked.symbol)
+        except KeyError:
+            tracked.sequence.restart()
+            self._start_again(tracked)
+            return
         except (BackpackError, OSError) as error:
             self.logger().warning(f"The stream of {tracked.trading_pair} is silent, and so is its depth: {error}")
             return

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 HEARTBEAT_S = 15.0
 
 
-class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):  # type: ignore[misc]
+class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
     """The private streams of one account."""
 
     def __init__(

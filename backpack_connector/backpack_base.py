@@ -1,21 +1,19 @@
 """Hold everything that the spot and the perpetual connector share.
 
-Raw frames and answers are parsed in `protocol`, translated in `to_hummingbot`, and applied here. How orders are placed,
-cancelled and reported is in `order_lifecycle`; how their fate is found out is in `order_reconciliation`.
+Raw frames and answers are parsed in `protocol` and translated in `to_hummingbot`. Orders are sent in `order_placement`,
+reports applied in `order_reports`, their fate found out in `order_reconciliation`; markets are known in
+`listed_markets`. Here is what holds these together: requests, network, regular questions, the private stream.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
 import aiohttp
-from bidict import bidict
 from hummingbot.connector.exchange_py_base import ExchangePyBase
-from hummingbot.connector.trading_rule import TradingRule
 from hummingbot.core.api_throttler.data_types import RateLimit
-from hummingbot.core.data_type.common import OrderType, TradeType
-from hummingbot.core.data_type.in_flight_order import InFlightOrder
+from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
 from hummingbot.core.network_iterator import NetworkStatus
 from hummingbot.core.utils.async_utils import safe_ensure_future
@@ -27,27 +25,27 @@ from backpack_connector import backpack_web_utils
 from backpack_connector.backpack_api_order_book_data_source import BackpackAPIOrderBookDataSource
 from backpack_connector.backpack_api_user_stream_data_source import BackpackAPIUserStreamDataSource
 from backpack_connector.backpack_auth import BackpackAuth
+from backpack_connector.listed_markets import ListedMarkets
 from backpack_connector.order_book_tracking import BackpackOrderBookTracker
-from backpack_connector.order_lifecycle import OrderLifecycle
+from backpack_connector.order_placement import OrderPlacement
 from backpack_connector.order_reconciliation import OrderReconciler
+from backpack_connector.order_reports import OrderReports
 from backpack_connector.order_tracking import BackpackOrderTracker
 from backpack_connector.protocol.endpoints import Endpoint, endpoint
-from backpack_connector.protocol.enums import MarketType, SystemStatus
-from backpack_connector.protocol.errors import BackpackError, ClockSkew, ConfigurationError, NoAnswer
+from backpack_connector.protocol.enums import SystemStatus
+from backpack_connector.protocol.errors import BackpackError, ClockSkew, NoAnswer
 from backpack_connector.protocol.messages import ErrorFrame, OrderUpdate, parse_message
-from backpack_connector.protocol.models import AccountSummary, Market, SystemState, Ticker, is_market_type, read_rows
+from backpack_connector.protocol.models import AccountSummary, Market, SystemState
 from backpack_connector.protocol.rest import body_fields, query_fields
 from backpack_connector.protocol.signing import Fields
 from backpack_connector.protocol.streams import BALANCE_UPDATES, ORDER_UPDATES
-from backpack_connector.protocol.symbols import Symbol, TradingPair, symbol_of, trading_pair_of
 from backpack_connector.protocol.units import fraction_from_bps
 from backpack_connector.protocol.wire import read
 from backpack_connector.reconnect import Backoff
 from backpack_connector.request_budget import RequestBudget, rate_limits
-from backpack_connector.to_hummingbot import trading_rule
 
 
-class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc]
+class BackpackExchangeBase(OrderPlacement, OrderReports, ListedMarkets, ExchangePyBase):
     """A Backpack account as Hummingbot sees it; a subclass says what kind of market it trades.
 
     Raises:   ConfigurationError at construction when a key is malformed or the two do not belong together (F26).
@@ -61,7 +59,6 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
     """The fee tier is recalculated hourly (API §5.3)."""
 
     web_utils = backpack_web_utils
-    market_type: MarketType
 
     def __init__(
         self,
@@ -147,7 +144,7 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
     @property
     def order_tracker(self) -> BackpackOrderTracker:
         """Return the tracker of this connector's orders."""
-        return self._order_tracker  # type: ignore[no-any-return]
+        return self._order_tracker
 
     @property
     def status_dict(self) -> dict[str, bool]:
@@ -199,7 +196,7 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
     async def start_network(self) -> None:
         await super().start_network()
         # An instance without trading pairs never asks for the market list on its own, and so never got ready (F37).
-        self._symbols_task = safe_ensure_future(self.trading_pair_symbol_map())
+        self._symbols_task = safe_ensure_future(self._learn_symbols())
         if self.is_trading_required:
             self._reconciler_task = safe_ensure_future(self._reconciler.run())
             self._poll_notifier.set()
@@ -275,79 +272,6 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
     def _is_request_exception_related_to_time_synchronizer(self, request_exception: Exception) -> bool:
         return isinstance(request_exception, ClockSkew)
 
-    # Markets
-
-    async def _make_trading_rules_request(self) -> Any:
-        return await self.request("get_markets", {"marketType": self.market_type.value})
-
-    async def _make_trading_pairs_request(self) -> Any:
-        return await self._make_trading_rules_request()
-
-    def _read_markets(self, exchange_info: Any) -> "tuple[dict[str, Market], list[str]]":
-        """Return the visible markets of this connector's type by trading pair, and what could not be read."""
-        rows = [row for row in read(list[Any], exchange_info, "get_markets") if is_market_type(row, self.market_type)]
-        markets, complaints = read_rows(Market, rows, "get_markets")
-        pairs = {self.trading_pair_or_none(market.symbol): market for market in markets if market.visible}
-        return {pair: market for pair, market in pairs.items() if pair is not None}, complaints
-
-    async def _format_trading_rules(self, exchange_info_dict: Any) -> list[TradingRule]:
-        self._markets, complaints = self._read_markets(exchange_info_dict)
-        for complaint in complaints:
-            self.logger().error(f"A market is left out because its rules cannot be read: {complaint}")
-        return [
-            trading_rule(market, trading_pair)
-            for trading_pair, market in self._markets.items()
-            # A pair that is being traded keeps its rule, so that its orders can still be shown and cancelled.
-            if market.accepts_new_orders or trading_pair in self._trading_pairs
-        ]
-
-    def _initialize_trading_pair_symbols_from_exchange_info(self, exchange_info: Any) -> None:
-        markets, _ = self._read_markets(exchange_info)
-        tradable = {market.symbol: pair for pair, market in markets.items() if market.accepts_new_orders}
-        self._set_trading_pair_symbol_map(bidict(tradable))
-
-    def symbol_of(self, order: InFlightOrder) -> Symbol:
-        """Return the symbol of an order's market."""
-        return symbol_of(order.trading_pair, self.market_type)
-
-    def trading_pair_or_none(self, symbol: str) -> TradingPair | None:
-        """Return the trading pair of a symbol, or None when it is a market of another type."""
-        try:
-            return trading_pair_of(symbol, self.market_type)
-        except ConfigurationError:
-            return None
-
-    async def get_last_traded_prices(self, trading_pairs: list[str]) -> dict[str, float]:
-        """Return last prices by trading pair with one request; a pair that never traded is absent."""
-        symbols = {str(symbol_of(pair, self.market_type)): pair for pair in trading_pairs}
-        if len(symbols) == 1:
-            answer = await self.request("get_ticker", {"symbol": next(iter(symbols))})
-            rows = [] if answer is None else [answer]
-        else:
-            rows = await self.request("get_tickers")
-        return {pair: float(price) for pair, price in self._last_prices(rows, symbols).items()}
-
-    async def get_all_prices(self) -> dict[str, Decimal]:
-        """Return the last prices of all listed pairs of this market type with one request."""
-        symbols = dict(await self.trading_pair_symbol_map())
-        return self._last_prices(await self.request("get_tickers"), symbols)
-
-    def _last_prices(self, rows: Any, symbols: Mapping[str, str]) -> dict[str, Decimal]:
-        # Tickers list markets of all types; only the wanted symbols are read, so that no odd one disturbs (F25).
-        wanted = [
-            row
-            for row in read(list[Any], rows, "get_tickers")
-            if isinstance(row, dict) and row.get("symbol") in symbols
-        ]
-        tickers, complaints = read_rows(Ticker, wanted, "get_tickers")
-        for complaint in complaints:
-            self.logger().warning(f"A last price was left out: {complaint}")
-        return {symbols[ticker.symbol]: ticker.last_price for ticker in tickers if ticker.last_price > 0}
-
-    async def _get_last_traded_price(self, trading_pair: str) -> float:
-        prices = await self.get_last_traded_prices([trading_pair])
-        return prices.get(trading_pair, float("nan"))
-
     # Regular questions
 
     async def _trading_rules_polling_loop(self) -> None:
@@ -406,22 +330,3 @@ class BackpackExchangeBase(OrderLifecycle, ExchangePyBase):  # type: ignore[misc
             self._on_order_message(message)
         elif isinstance(message, ErrorFrame):
             self.logger().error(f"The exchange refused a private subscription: {message.message} ({message.code})")
-
-    def reference_prices(self, trading_pair: str) -> "tuple[Decimal | None, Decimal | None, Decimal | None]":
-        """Return (best bid, best ask, last price) of a pair, None for each that is not known."""
-        book = self.order_book_tracker.order_books.get(trading_pair)
-        if book is None:
-            return None, None, None
-        bid = next(iter(book.bid_entries()), None)
-        ask = next(iter(book.ask_entries()), None)
-        last = Decimal(str(book.last_trade_price))
-        return (
-            None if bid is None else Decimal(str(bid.price)),
-            None if ask is None else Decimal(str(ask.price)),
-            last if last.is_finite() else None,
-        )
-
-    def _expected_price(self, trading_pair: str, trade_type: TradeType) -> Decimal | None:
-        bid, ask, last = self.reference_prices(trading_pair)
-        touch = ask if trade_type is TradeType.BUY else bid
-        return touch or last

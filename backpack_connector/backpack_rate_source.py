@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CACHE_S = 30
 
 
-class BackpackRateSource(RateSourceBase):  # type: ignore[misc]
+class BackpackRateSource(RateSourceBase):
     """The last prices of all listed spot markets; other markets' symbols in the tickers are skipped (F25)."""
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class BackpackRateSource(RateSourceBase):  # type: ignore[misc]
     def name(self) -> str:
         return EXCHANGE_NAME
 
-    @async_ttl_cache(ttl=CACHE_S, maxsize=1)  # type: ignore[misc]
+    @async_ttl_cache(ttl=CACHE_S, maxsize=1)  # type: ignore[untyped-decorator]
     async def get_prices(self, quote_token: str | None = None) -> dict[str, Decimal]:
         """Return last prices by trading pair, of the pairs from which a price in the quote token can be found.
 

@@ -22,7 +22,7 @@ DEFAULT_FEES = TradeFeeSchema(
 
 def key_field(prompt: str) -> SecretStr:
     """Return the declaration of one secret field that `connect` asks for."""
-    return Field(  # type: ignore[no-any-return]
+    return Field(
         default=...,
         json_schema_extra={
             "prompt": prompt,
@@ -34,7 +34,7 @@ def key_field(prompt: str) -> SecretStr:
 
 
 class BackpackConfigMap(BaseConnectorConfigMap):
-    """Keys of the exchange, under the field names of Hummingbot's built-in connector, so that stored keys keep working."""
+    """Keys of the exchange; the built-in connector has the same field names, so stored keys keep working."""
 
     connector: str = "backpack"
     backpack_api_key: SecretStr = key_field("Enter your Backpack API key")

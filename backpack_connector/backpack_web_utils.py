@@ -66,7 +66,8 @@ class AnswerReader(RESTPostProcessorBase):
         row = endpoint_at(response.method.value, path)
         operation_id = row.operation_id if row is not None else path
         # Hummingbot's time limit covers the head of an answer only.
-        text = await asyncio.wait_for(response.text(), timeout=constants.REQUEST_TIMEOUT_S)
+        body = await asyncio.wait_for(response._aiohttp_response.read(), timeout=constants.REQUEST_TIMEOUT_S)
+        text = body.decode(errors="replace")  # bytes that are no text are no JSON either, and that is reported
         is_json = operation_id not in ("get_time", "ping")
         return ReadAnswer(response, read_response(operation_id, response.status, text, is_json=is_json), text)
 

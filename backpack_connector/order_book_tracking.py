@@ -1,18 +1,21 @@
 """Start all order books side by side, and say that they are ready only while each is in sequence."""
 
 import asyncio
+import time
 from typing import Any
 
 from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 
+from backpack_connector.backpack_api_order_book_data_source import CLOSED_PAIR_PAUSE_S
 from backpack_connector.protocol.errors import BackpackError
 from backpack_connector.reconnect import Backoff
 
-CLOSED_PAIR_PAUSE_S = 60.0
 PARALLEL_SNAPSHOTS = 8
+LAST_PRICES_INTERVAL_S = 60.0
+QUIET_AFTER_S = 180.0
 
 
-class BackpackOrderBookTracker(OrderBookTracker):  # type: ignore[misc]
+class BackpackOrderBookTracker(OrderBookTracker):
     """Hummingbot's tracker over a data source that keeps the books itself.
 
     The data source applies updates to a book as they arrive, in sequence, so this tracker has no queues to drain: the
@@ -71,9 +74,35 @@ class BackpackOrderBookTracker(OrderBookTracker):  # type: ignore[misc]
             await self._sleep(CLOSED_PAIR_PAUSE_S)
             try:
                 await self._data_source.refresh_symbols()
-                self._add_book(trading_pair, await self._initial_order_book_for_trading_pair(trading_pair))
-                await self._data_source.subscribe_to_trading_pair(trading_pair)
+                # Updates first, then the snapshot: what happens between the two must not be missed.
+                if not await self._data_source.is_listed(trading_pair):
+                    continue
+                if await self._data_source.subscribe_to_trading_pair(trading_pair):
+                    self._add_book(trading_pair, await self._initial_order_book_for_trading_pair(trading_pair))
+                    return
             except (KeyError, BackpackError, OSError, asyncio.TimeoutError) as error:
                 self.logger().debug(f"{trading_pair} cannot be traded yet: {error}")
-            else:
-                return
+
+    async def _update_last_trade_prices_loop(self) -> None:
+        # The base class asks without a pause while a pair has no trades at all, and every 5 s while it has few. The
+        # trade stream tells every trade, so a price is needed at the start, and once a minute as a precaution.
+        await self._order_books_initialized.wait()
+        while True:
+            try:
+                await self._update_quiet_prices()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - boundary of the polling task
+                self.logger().network(f"Could not update last prices: {error}")
+            await self._sleep(LAST_PRICES_INTERVAL_S)
+
+    async def _update_quiet_prices(self) -> None:
+        now = time.perf_counter()
+        quiet = [pair for pair, book in self._order_books.items() if book.last_applied_trade < now - QUIET_AFTER_S]
+        if not quiet:
+            return
+        prices = await self._data_source.get_last_traded_prices(trading_pairs=quiet, domain=self._domain)
+        for pair, price in prices.items():
+            if pair in self._order_books:
+                self._order_books[pair].last_trade_price = price
+                self._order_books[pair].last_trade_price_rest_updated = time.perf_counter()

@@ -20,7 +20,7 @@ def goes_backwards(current: OrderState, new: OrderState) -> bool:
     return current_rank == _FINAL_RANK or _RANKS.get(new, _FINAL_RANK) < current_rank
 
 
-class BackpackOrderTracker(ClientOrderTracker):  # type: ignore[misc]
+class BackpackOrderTracker(ClientOrderTracker):
     """Hummingbot's order tracker, with two differences.
 
     Finished orders stay known for ten minutes instead of half a minute, so that a late fill of a cancelled order still
@@ -78,7 +78,7 @@ class BackpackOrderTracker(ClientOrderTracker):  # type: ignore[misc]
         The base class starts a task for each update, which lets a fill overtake the creation of its order.
         """
         if not self._applied_at_once(order_update):
-            return super().process_order_update(order_update)  # type: ignore[no-any-return]
+            return super().process_order_update(order_update)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done

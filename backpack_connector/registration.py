@@ -121,7 +121,8 @@ class PrefixFinder:
 
     def _spec_of_settings(self, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
         for finder in sys.meta_path:
-            spec = None if finder is self else finder.find_spec(SETTINGS_MODULE, path, target)
+            find_spec = getattr(finder, "find_spec", None)  # until Python 3.12, finders without it are tolerated
+            spec = find_spec(SETTINGS_MODULE, path, target) if find_spec and finder is not self else None
             if spec is not None:
                 _call_after_loading(spec, self.patch_settings)
                 return spec
@@ -270,6 +271,8 @@ class Status:
     hummingbot_version: str | None
     hummingbot_location: str | None
     connectors: tuple[ActiveConnector, ...]
+    simulator_key_files: tuple[str, ...]
+    """Stored keys of connectors that only this plugin has: without it, Hummingbot fails to log in while they exist."""
 
 
 def status() -> Status:
@@ -280,7 +283,7 @@ def status() -> Status:
     is_active = bool(_watchers())
     spec = importlib.util.find_spec("hummingbot")
     if spec is None or spec.origin is None:
-        return Status(__version__, is_switched_on(), is_active, None, None, ())
+        return Status(__version__, is_switched_on(), is_active, None, None, (), ())
     folder = Path(spec.origin).parent
     try:
         connectors = tuple(_active_connector(swap) for swap in SWAPS)
@@ -288,7 +291,10 @@ def status() -> Status:
         raise
     except ImportError as error:
         raise RegistrationError(f"Hummingbot in {folder} cannot be imported: {error}") from error
-    return Status(__version__, is_switched_on(), is_active, _hummingbot_version(folder), str(folder), connectors)
+    key_files = tuple(str(path) for path in (folder.parent / "conf" / "connectors").glob("backpack*_simulator.yml"))
+    return Status(
+        __version__, is_switched_on(), is_active, _hummingbot_version(folder), str(folder), connectors, key_files
+    )
 
 
 def _active_connector(swap: PrefixSwap) -> ActiveConnector:

@@ -33,7 +33,7 @@ class NetworkForbidden(Exception):
 
 
 @pytest.fixture(autouse=True)
-def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Refuse connections and name look-ups beyond loopback; also fail a test that swallows the refusal."""
     attempts: list[str] = []
 
@@ -61,7 +61,7 @@ def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(socket.socket, "connect", guarded("connect"))
     monkeypatch.setattr(socket.socket, "connect_ex", guarded("connect_ex"))
     monkeypatch.setattr(socket, "getaddrinfo", guarded_look_up)
-    yield
+    yield attempts
     assert not attempts, f"The test tried to reach {', '.join(attempts)}."
 
 

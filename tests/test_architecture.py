@@ -1,12 +1,16 @@
 """What ARCHITECTURE.md promises about the whole tree: one-way imports, mirrors, sizes, no twins, units in one place."""
 
 import ast
+import asyncio
 import io
+import re
+import socket
 import sys
 import tokenize
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -218,3 +222,28 @@ def test_only_units_converts_times(path: Path) -> None:
         if token.type == tokenize.NUMBER and token.string.replace("_", "").lower() in factors
     ]
     assert found == []
+
+
+def test_every_requirement_has_one_exact_version() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    pattern = re.compile(r"([a-z0-9-]+)==[0-9][0-9A-Za-z.]*")
+    assert [pin for pin in pins if not pattern.fullmatch(pin)] == []
+    pinned = {pin.partition("==")[0] for pin in pins}
+    required = {
+        re.split(r"[^A-Za-z0-9-]", text)[0] for text in metadata.requires("backpack-hummingbot-connector") or []
+    }
+    assert required <= pinned
+    assert f"hummingbot=={metadata.version('hummingbot')}" in pins
+
+
+async def test_other_machines_are_out_of_reach(only_this_machine: list[str]) -> None:
+    loop = asyncio.get_running_loop()
+    with socket.socket() as outward, pytest.raises(Exception, match="only this machine"):
+        outward.connect(("192.0.2.1", 80))  # an address for documentation, which nobody has
+    with pytest.raises(Exception, match="only this machine"):
+        await loop.getaddrinfo("example.org", 443)
+    with pytest.raises(Exception, match="only this machine"):
+        await asyncio.open_connection("192.0.2.1", 80)
+    assert only_this_machine == ["192.0.2.1", "example.org", "192.0.2.1"]
+    only_this_machine.clear()

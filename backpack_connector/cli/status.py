@@ -28,6 +28,7 @@ def describe(found: registration.Status) -> str:
     lines += [_describe_connector(connector) for connector in found.connectors]
     if not found.is_switched_on:
         lines.append(f"Switched off by {registration.SWITCH}=off.")
+        lines += [f"Hummingbot cannot log in while {path} exists: remove it." for path in found.simulator_key_files]
     elif not found.is_start_up_file_active:
         lines.append("The start-up file is not installed here: reinstall the package with pip.")
     return "\n".join(lines)

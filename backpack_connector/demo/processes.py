@@ -79,14 +79,18 @@ class Programs:
 
     def stop_all(self) -> None:
         """Stop every program: what was started last goes first, and the engines before the simulator they talk to."""
-        for pid in pids_in(self.folder, but_not={process.pid for process in self._started}):
-            stop_pid(pid)
+        self._stop_orphans()
         for process in reversed(self._started):
             stop(process)
         self._started.clear()
-        # `hbot start` may have been interrupted between starting the engine and writing down its process id.
-        for pid in pids_in(self.folder):
+        # What was starting just now: `hbot start` may have been interrupted while it started the engine.
+        self._stop_orphans()
+
+    def _stop_orphans(self) -> None:
+        for pid in pids_in(self.folder, but_not={process.pid for process in self._started}):
             stop_pid(pid)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
 
 
 def adopt_orphans() -> None:

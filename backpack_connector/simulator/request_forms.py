@@ -212,10 +212,10 @@ class Query:
             word for pair in self._pairs if pair[0] == name and (word := Query([pair]).word(name, words)) is not None
         ]
 
-    def required_integer(self, name: str) -> int:
+    def required_integer(self, name: str, *, maximum: int | None = None) -> int:
         """Return a whole number of zero or more."""
         self._required(name, "integer")
-        number = self.integer(name)
+        number = self.integer(name, maximum=maximum)
         assert number is not None
         return number
 

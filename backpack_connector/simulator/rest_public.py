@@ -19,6 +19,8 @@ from .traded_market import TradedMarket
 
 MAX_KLINES = 2_000
 _MAX_LEVELS = 5_000
+# The year 9000: dates beyond 9999 have no text.
+_LAST_SECOND = 221_845_392_000
 _MAX_TRADES = 1_000
 _DEFAULT_TRADES = 100
 
@@ -116,8 +118,8 @@ class PublicRest:
     def klines(self, query: Query) -> list[Json]:
         """Answer get_klines; times in seconds, oldest first."""
         interval = query.required_word("interval", KlineInterval)
-        start_s = query.required_integer("startTime")
-        end_s = query.integer("endTime", s_from_us(self._clock()))
+        start_s = query.required_integer("startTime", maximum=_LAST_SECOND)
+        end_s = query.integer("endTime", s_from_us(self._clock()), maximum=_LAST_SECOND)
         market = self._market(query)
         assert end_s is not None
         # From the epoch to the bucket after it is one bucket's length.

@@ -24,6 +24,11 @@ class Sequencer:
         self._numbers = count()
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def waiting_count(self) -> int:
+        """Return how many commands wait for their time."""
+        return len(self._queue)
+
     async def run(self, command: Callable[[], T], *, is_delayed: bool = False) -> T:
         """Run a command in its turn and return its result, or raise what it raises."""
         loop = asyncio.get_running_loop()

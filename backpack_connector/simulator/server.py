@@ -30,7 +30,7 @@ from .rest_public import PublicRest
 from .sequencer import DEFAULT_TAKER_DELAY_S, Sequencer
 from .tape import STEP_US, Tape
 from .truth import truth_payload
-from .websocket import PING_INTERVAL_S, PONG_TIMEOUT_S, Hub, Session
+from .websocket import MAX_QUEUED_FRAMES, PING_INTERVAL_S, PONG_TIMEOUT_S, Hub, Session
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8700
@@ -68,6 +68,7 @@ class Simulator:
         faucet: Mapping[str, Decimal] = DEFAULT_FAUCET,
         ping_interval_s: float = PING_INTERVAL_S,
         pong_timeout_s: float = PONG_TIMEOUT_S,
+        max_queued_frames: int = MAX_QUEUED_FRAMES,
     ) -> None:
         if not is_loopback(host):
             raise ConfigurationError(f"The simulator serves this machine only, so {host!r} cannot be its host.")
@@ -90,6 +91,7 @@ class Simulator:
             self._now_ms,
             ping_interval_s=ping_interval_s,
             pong_timeout_s=pong_timeout_s,
+            max_queued_frames=max_queued_frames,
         )
         self._runner: web.AppRunner | None = None
         self._timers: list[asyncio.Task[None]] = []

@@ -28,7 +28,7 @@ from .refusals import Refusal
 
 PING_INTERVAL_S = 60.0
 PONG_TIMEOUT_S = 120.0
-_MAX_QUEUED_FRAMES = 20_000
+MAX_QUEUED_FRAMES = 20_000
 _MAX_MESSAGE_BYTES = 256 * 1024
 _CLOSE_TIMEOUT_S = 1.0
 
@@ -133,7 +133,7 @@ class Session:
         *,
         ping_interval_s: float = PING_INTERVAL_S,
         pong_timeout_s: float = PONG_TIMEOUT_S,
-        max_queued_frames: int = _MAX_QUEUED_FRAMES,
+        max_queued_frames: int = MAX_QUEUED_FRAMES,
     ) -> None:
         self._hub = hub
         self._exchange = exchange
@@ -145,6 +145,7 @@ class Session:
         self._subscriptions: set[Subscription] = set()
         self._last_pong_s = 0.0
         self._closing: asyncio.Task[None] | None = None
+        self._transport: asyncio.Transport | None = None
 
     def send(self, text: str) -> None:
         """Queue a text frame; a client that has let its queue run full is disconnected."""
@@ -157,12 +158,15 @@ class Session:
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Serve the connection until it ends."""
         await self._socket.prepare(request)
+        self._transport = request.transport
         self._hub.sessions.add(self)
         self._last_pong_s = asyncio.get_running_loop().time()
         helpers = [asyncio.ensure_future(self._write()), asyncio.ensure_future(self._keep_alive())]
         try:
             async for message in self._socket:
                 await self._receive(message)
+        except ConnectionError:
+            pass  # the client went away while it was being answered
         finally:
             for helper in helpers:
                 helper.cancel()
@@ -179,7 +183,12 @@ class Session:
         for subscription in self._subscriptions:
             self._hub.remove(subscription, self)
         self._subscriptions.clear()
-        await self._socket.close(code=code, message=reason)
+        try:
+            await asyncio.wait_for(self._socket.close(code=code, message=reason), 2 * _CLOSE_TIMEOUT_S)
+        except asyncio.TimeoutError:
+            # Not even the Close frame fits into what the client leaves unread.
+            if self._transport is not None:
+                self._transport.abort()
 
     async def _write(self) -> None:
         while True:
@@ -193,7 +202,7 @@ class Session:
         while True:
             await asyncio.sleep(self._ping_interval_s)
             if asyncio.get_running_loop().time() - self._last_pong_s > self._pong_timeout_s:
-                await self._socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"No pong")
+                await self.close(WSCloseCode.POLICY_VIOLATION, b"No pong")
                 return
             try:
                 await self._socket.ping()

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from backpack_connector.demo.processes import pids_in, stop_pid
+from backpack_connector.demo.processes import is_pid_alive, pids_in, stop_pid
 
 pytest.importorskip("hummingbot")
 pytestmark = pytest.mark.timeout(240)
@@ -109,7 +109,7 @@ def test_a_run_ends_with_equal_books_and_leaves_nothing(folder: Path) -> None:
 
 
 def test_a_difference_in_the_twelfth_digit_ends_with_code_1(folder: Path) -> None:
-    demo = start_demo(folder, "--seconds", "15", code=TAMPERED)
+    demo = start_demo(folder, "--seconds", "8", code=TAMPERED)
     output, _ = demo.communicate(timeout=200)
     assert demo.returncode == 1, output
     assert re.search(r"bot: trade \d+ has amount [\d.]+, the simulator has [\d.]+\.", output), output
@@ -121,8 +121,9 @@ def test_a_difference_in_the_twelfth_digit_ends_with_code_1(folder: Path) -> Non
     assert (home / "data" / "backpack_market_maker_simulator.jsonl").exists()
 
 
-@pytest.mark.parametrize("moment", ["starting", "trading"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "moment"), [(signal.SIGINT, "starting"), (signal.SIGINT, "trading"), (signal.SIGTERM, "trading")]
+)
 def test_a_signal_leaves_nothing_running(folder: Path, number: signal.Signals, moment: str) -> None:
     demo = start_demo(folder, "--seconds", "100")
     if moment == "trading":
@@ -137,7 +138,7 @@ def test_a_signal_leaves_nothing_running(folder: Path, number: signal.Signals, m
     demo.communicate(timeout=60)
     assert demo.returncode == 128 + number
     assert left_running(folder) == []
-    assert [pid for pid in before if psutil.pid_exists(pid)] == []
+    assert [pid for pid in before if is_pid_alive(pid)] == []
     assert homes(folder) == []
 
 

@@ -203,3 +203,13 @@ asyncio.run(Security.wait_til_decryption_done())
 print(json.dumps([type(Security.decrypted_value("backpack").hb_config).__module__, Security.api_keys("backpack")]))
 """
     assert home.ask(read) == ["backpack_connector.backpack_utils", keys]
+
+
+def test_status_names_keys_that_hummingbot_cannot_read_without_the_plugin(new_home: Any) -> None:
+    # Hummingbot 20260922 reads every file of the folder when it logs in, and fails on a name that it does not know.
+    home = new_home(with_backpack_folders=True)
+    path = home.folder / "conf" / "connectors" / "backpack_simulator.yml"
+    path.write_text("")
+    shown = home.run("-m", "backpack_connector.cli.main", "status", BACKPACK_CONNECTOR="off").stdout
+    assert shown.splitlines()[-1] == f"Hummingbot cannot log in while {path} exists: remove it."
+    assert "log in" not in home.run("-m", "backpack_connector.cli.main", "status").stdout

@@ -6,7 +6,7 @@ import types
 import unittest
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -65,13 +65,25 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limits, "_CLIENT_POOLS", dict.fromkeys(rate_limits._CLIENT_POOLS, generous))
 
 
+@asynccontextmanager
+async def open_venue(monkeypatch: pytest.MonkeyPatch, **options: Any) -> AsyncIterator[Venue]:
+    """Run an exchange without other traders, behind a proxy that tests can script."""
+    async with (
+        running_simulator(background=False, **options) as simulator,
+        ExchangeDouble(simulator.rest_url) as double,
+    ):
+        monkeypatch.setenv("BACKPACK_SIMULATOR_URL", double.url)
+        try:
+            yield Venue(simulator, double)
+        finally:
+            await ConnectionsFactory().close()  # one per process, and its sessions belong to this test's event loop
+
+
 @pytest.fixture
 async def venue(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Venue]:
-    """Give an exchange without other traders, behind a proxy that tests can script."""
-    async with running_simulator(background=False) as simulator, ExchangeDouble(simulator.rest_url) as double:
-        monkeypatch.setenv("BACKPACK_SIMULATOR_URL", double.url)
-        yield Venue(simulator, double)
-        await ConnectionsFactory().close()  # one per process, and its sessions belong to this test's event loop
+    """Give an exchange as `open_venue` describes it."""
+    async with open_venue(monkeypatch) as venue:
+        yield venue
 
 
 @pytest.fixture

@@ -131,6 +131,8 @@ class ExchangeDouble:
         self.calls: list[Call] = []
         self.edit_frame: Callable[[Frame], list[Frame]] = lambda frame: [frame]
         """Turns one frame of the exchange into those that the connector gets."""
+        self.frames: list[Frame] = []
+        """What the exchange sent, whether or not it was delivered."""
         self._upstream_url = upstream_url
         self._scripts: dict[str, list[tuple[Script, int | None]]] = {}
         self._sockets: set[web.WebSocketResponse] = set()
@@ -199,6 +201,23 @@ class ExchangeDouble:
 
         self.edit_frame = edit_frame
 
+    def hold_order_frames(self) -> list[Frame]:
+        """Keep order events back from now on; return the list that gathers them."""
+        held: list[Frame] = []
+        self.alter_order_frames(lambda data: held.append(data) or [])  # type: ignore[func-returns-value]
+        return held
+
+    def order_events(self, order_id: str) -> list[Frame]:
+        """Return the data of all events that the exchange sent about one of its orders."""
+        return [
+            frame["data"] for frame in self.frames if frame["stream"] == ORDER_UPDATES and frame["data"]["i"] == order_id
+        ]
+
+    async def push_order_event(self, data: Frame, **changes: Any) -> None:
+        """Deliver an order event with some keys changed; None leaves a key out."""
+        changed = {**data, **changes}
+        await self.push({"stream": ORDER_UPDATES, "data": {key: changed[key] for key in changed if changed[key] is not None}})
+
     async def push(self, frame: Any) -> None:
         """Deliver a frame of the test's own on all streams."""
         for socket in tuple(self._sockets):
@@ -229,8 +248,10 @@ class ExchangeDouble:
     async def _pump(self, source: aiohttp.ClientWebSocketResponse, socket: web.WebSocketResponse) -> None:
         async for message in source:
             if message.type is aiohttp.WSMsgType.TEXT:
-                for frame in self.edit_frame(json.loads(message.data)):
-                    await socket.send_str(json.dumps(frame))
+                frame = json.loads(message.data)
+                self.frames.append(frame)
+                for edited in self.edit_frame(frame):
+                    await socket.send_str(json.dumps(edited))
         await socket.close()
 
     # REST
@@ -384,19 +405,23 @@ class Bot:
     def _set_time(self) -> None:
         self.connector._set_current_timestamp(time.time())
 
-    def buy(self, amount: str, price: str, order_type: OrderType = OrderType.LIMIT, pair: str = PAIR) -> str:
-        """Order as a strategy does; return the client order id."""
-        self._set_time()
-        return str(self.connector.buy(pair, Decimal(amount), order_type, Decimal(price)))
+    async def buy(self, amount: str, price: str, order_type: OrderType = OrderType.LIMIT, pair: str = PAIR) -> str:
+        """Order as a strategy does; return the client order id when the connector has begun with it."""
+        return await self._order(self.connector.buy, amount, price, order_type, pair)
 
-    def sell(self, amount: str, price: str, order_type: OrderType = OrderType.LIMIT, pair: str = PAIR) -> str:
-        """Order as a strategy does; return the client order id."""
+    async def sell(self, amount: str, price: str, order_type: OrderType = OrderType.LIMIT, pair: str = PAIR) -> str:
+        """Order as a strategy does; return the client order id when the connector has begun with it."""
+        return await self._order(self.connector.sell, amount, price, order_type, pair)
+
+    async def _order(self, place: Callable[..., str], amount: str, price: str, order_type: OrderType, pair: str) -> str:
         self._set_time()
-        return str(self.connector.sell(pair, Decimal(amount), order_type, Decimal(price)))
+        order_id = str(place(pair, Decimal(amount), order_type, Decimal(price)))
+        await asyncio.sleep(0)
+        return order_id
 
     async def open_buy(self, amount: str, price: str, order_type: OrderType = OrderType.LIMIT) -> InFlightOrder:
         """Order, and wait until the order is announced."""
-        order_id = self.buy(amount, price, order_type)
+        order_id = await self.buy(amount, price, order_type)
         await until(lambda: self.names(order_id) == ["BuyOrderCreated"], "the order is announced")
         return self.order(order_id)
 

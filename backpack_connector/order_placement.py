@@ -1,0 +1,285 @@
+"""Place and cancel orders, with one policy for outcomes.
+
+Rule 1: an order fails only on evidence: our own check, or a refusal by the exchange. A lost answer, 5xx and 429 leave
+        it pending, and the reconciler finds out; nothing is ever posted twice (ARCHITECTURE.md, D5; F11).
+Rule 2: whatever goes wrong before or at sending, the strategy hears of it exactly once.
+Rule 3: "not found" in answer to a cancel is not an outcome: the exchange is asked what became of the order (F42).
+"""
+
+import asyncio
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from hummingbot.core.data_type.common import OrderType, TradeType
+from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
+from hummingbot.core.utils.async_utils import safe_ensure_future
+
+from backpack_connector.client_order_ids import next_client_order_id
+from backpack_connector.protocol.enums import OrderStatus, TimeInForce
+from backpack_connector.protocol.errors import (
+    BackpackError,
+    OrderNotFound,
+    OrderRejected,
+    RequestError,
+    WireFormatError,
+)
+from backpack_connector.protocol.filters import active_price, refusal
+from backpack_connector.protocol.models import Order
+from backpack_connector.protocol.rest import BROKER_HEADER
+from backpack_connector.protocol.wire import read
+from backpack_connector.to_hummingbot import ORDER_TYPES, SIDES
+
+if TYPE_CHECKING:
+    from hummingbot.connector.exchange_py_base import ExchangePyBase as _Base
+else:
+    _Base = object
+
+ACKNOWLEDGEMENT_WAIT_S = 10.0
+"""How long a cancel waits for the answer of its order's placement before it believes "not found"."""
+
+
+class OrderPlacement(_Base):
+    """The part of the connector that sends orders and cancels; `BackpackExchangeBase` mixes it in."""
+
+    # Placing
+
+    def buy(
+        self,
+        trading_pair: str,
+        amount: Decimal,
+        order_type: OrderType = OrderType.LIMIT,
+        price: Decimal = Decimal("NaN"),
+        **kwargs: Any,
+    ) -> str:
+        return self._start_order(TradeType.BUY, trading_pair, amount, order_type, price, **kwargs)
+
+    def sell(
+        self,
+        trading_pair: str,
+        amount: Decimal,
+        order_type: OrderType = OrderType.LIMIT,
+        price: Decimal = Decimal("NaN"),
+        **kwargs: Any,
+    ) -> str:
+        return self._start_order(TradeType.SELL, trading_pair, amount, order_type, price, **kwargs)
+
+    def _start_order(
+        self,
+        trade_type: TradeType,
+        trading_pair: str,
+        amount: Decimal,
+        order_type: OrderType,
+        price: Decimal,
+        **kwargs: Any,
+    ) -> str:
+        order_id = next_client_order_id()
+        safe_ensure_future(
+            self._create_order(
+                trade_type=trade_type,
+                order_id=order_id,
+                trading_pair=trading_pair,
+                amount=amount,
+                order_type=order_type,
+                price=price,
+                **kwargs,
+            )
+        )
+        return order_id
+
+    async def _create_order(
+        self,
+        trade_type: TradeType,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        order_type: OrderType,
+        price: Decimal | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Track an order, check it and send it; whatever goes wrong, the strategy hears of it once."""
+        price = Decimal("NaN") if price is None else price
+        try:
+            order = self._tracked_order(trade_type, order_id, trading_pair, amount, order_type, price, **kwargs)
+            await self._place_order_and_process_update(order=order, **kwargs)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - boundary of the order's task
+            if self.order_tracker.fillable_order(order_id) is None:
+                # An amount of zero can be neither filled nor compared wrongly.
+                self.start_tracking_order(
+                    order_id, None, trading_pair, trade_type, price, Decimal(0), order_type, **kwargs
+                )
+            self._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, error, **kwargs)
+
+    def _tracked_order(
+        self,
+        trade_type: TradeType,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        order_type: OrderType,
+        price: Decimal,
+        **kwargs: Any,
+    ) -> InFlightOrder:
+        if trading_pair not in self._trading_rules:
+            raise OrderRejected(f"The rules of {trading_pair} are not known, so no order can be placed there.")
+        if not amount.is_finite() or amount <= 0:
+            raise OrderRejected(f"The quantity must be a positive number, not {amount}.")
+        if order_type not in self.supported_order_types():
+            raise OrderRejected(f"{order_type} is not in the list of supported order types")
+        if order_type.is_limit_type():
+            if not price.is_finite() or price <= 0:
+                raise OrderRejected(f"A limit order needs a positive price, not {price}.")
+            price = self.quantize_order_price(trading_pair, price)
+        quantity = self.quantize_order_amount(trading_pair, amount)
+        self.start_tracking_order(order_id, None, trading_pair, trade_type, price, quantity, order_type, **kwargs)
+        minimum = self._trading_rules[trading_pair].min_order_size
+        if quantity < minimum:
+            # Hummingbot's own wording and type, which strategies and its conformance suite look for.
+            raise ValueError(
+                f"Order amount {amount} is lower than minimum order size {minimum} for the pair {trading_pair}. "
+                "The order will not be created."
+            )
+        return self.order_tracker.active_orders[order_id]
+
+    def _on_order_failure(
+        self,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        trade_type: TradeType,
+        order_type: OrderType,
+        price: Decimal | None,
+        exception: Exception,
+        **kwargs: Any,
+    ) -> None:
+        is_explained = isinstance(exception, (BackpackError, ValueError))
+        # The beginning is Hummingbot's own wording, which users and tools look for in the log.
+        self.logger().network(
+            f"Error submitting {trade_type.name.lower()} {order_type.name.upper()} order to {self.name_cap} for "
+            f"{amount} {trading_pair} {price}.",
+            exc_info=None if is_explained else exception,
+            app_warning_msg=f"The {trade_type.name.lower()} order of {amount} {trading_pair} failed: {exception}",
+        )
+        self._update_order_after_failure(order_id=order_id, trading_pair=trading_pair, exception=exception)
+
+    async def _place_order_and_process_update(self, order: InFlightOrder, **kwargs: Any) -> str:
+        reason = self._local_refusal(order)
+        if reason is not None:
+            raise OrderRejected(reason)
+        self._hold_funds(order)
+        try:
+            answer = await self._submit(order)
+        except RequestError as error:
+            if error.outcome_known:
+                raise
+            self.logger().warning(
+                f"It is not known whether order {order.client_order_id} reached {self.name} ({error}). "
+                "It stays pending until the exchange tells what became of it."
+            )
+            self._reconciler.settle_soon(order)
+            return ""
+        except WireFormatError as error:
+            self.logger().warning(f"The answer to order {order.client_order_id} could not be read: {error}")
+            self._reconciler.settle_soon(order)
+            return ""
+        finally:
+            self._release_funds(order)
+        self.apply_report(order, answer)
+        return str(answer.id)
+
+    def _local_refusal(self, order: InFlightOrder) -> str | None:
+        market = self._markets.get(order.trading_pair)
+        if market is None:
+            return None
+        bid, ask, last = self.reference_prices(order.trading_pair)
+        return refusal(
+            market,
+            ORDER_TYPES[order.order_type],
+            order.amount,
+            order.price,
+            post_only=order.order_type is OrderType.LIMIT_MAKER,
+            reference_price=active_price(bid, ask, last),
+        )
+
+    async def _submit(self, order: InFlightOrder) -> Order:
+        headers = {} if self._broker_id is None else {BROKER_HEADER: self._broker_id}
+        answer = await self.request("execute_order", self._order_fields(order), headers=headers)
+        return read(Order, answer, "execute_order")
+
+    def _order_fields(self, order: InFlightOrder) -> dict[str, Any]:
+        """Return the body of execute_order; a subclass adds what only its market has. Source: API §4.1."""
+        fields: dict[str, Any] = {
+            "symbol": self.symbol_of(order),
+            "side": SIDES[order.trade_type],
+            "orderType": ORDER_TYPES[order.order_type],
+            "quantity": order.amount,
+            "clientId": int(order.client_order_id),
+        }
+        if order.order_type.is_limit_type():
+            fields["price"] = order.price
+            fields["timeInForce"] = TimeInForce.GTC
+        if order.order_type is OrderType.LIMIT_MAKER:
+            fields["postOnly"] = True
+        return fields
+
+    async def _place_order(self, order_id: str, **kwargs: Any) -> tuple[str, float]:
+        answer = await self._submit(self.order_tracker.active_orders[order_id])
+        return answer.id, answer.created_timestamp
+
+    def _hold_funds(self, order: InFlightOrder) -> None:
+        """Count an order's funds as used until the exchange knows the order; nothing by default."""
+
+    def _release_funds(self, order: InFlightOrder) -> None:
+        """Stop counting what `_hold_funds` counted."""
+
+    # Cancelling
+
+    async def _execute_order_cancel(self, order: InFlightOrder) -> str | None:
+        try:
+            if await self._cancel_and_apply(order):
+                return str(order.client_order_id)
+        except OrderNotFound:
+            self.logger().warning(
+                f"Failed to cancel order {order.client_order_id}: the exchange has no such resting order. "
+                "Asking what became of it."
+            )
+            await self._reconciler.reconcile([order])
+            return str(order.client_order_id) if order.is_cancelled else None
+        except RequestError as error:
+            self.logger().error(f"Failed to cancel order {order.client_order_id}: {error}")
+            if not error.outcome_known:
+                self._reconciler.settle_soon(order)
+        except BackpackError as error:
+            self.logger().error(f"Failed to cancel order {order.client_order_id}: {error}")
+        return None
+
+    async def _cancel_and_apply(self, order: InFlightOrder) -> bool:
+        try:
+            return await self._place_cancel(order.client_order_id, order)
+        except OrderNotFound:
+            if not order.is_pending_create or order.exchange_order_id is not None:
+                raise
+        # The cancel overtook the order. Once the order is known to the exchange it can be cancelled.
+        try:
+            await asyncio.wait_for(order.wait_until_processed_by_exchange(), timeout=ACKNOWLEDGEMENT_WAIT_S)
+        except asyncio.TimeoutError:
+            raise OrderNotFound("the exchange has not acknowledged the order yet", operation="cancel_order") from None
+        return order.is_open and await self._place_cancel(order.client_order_id, order)
+
+    async def _place_cancel(self, order_id: str, tracked_order: InFlightOrder) -> bool:
+        """Send one cancel and apply its answer; return whether the order is cancelled or about to be."""
+        fields: dict[str, Any] = {"symbol": self.symbol_of(tracked_order)}
+        if tracked_order.exchange_order_id is not None:
+            fields["orderId"] = tracked_order.exchange_order_id
+        else:
+            fields["clientId"] = int(order_id)
+        answer = await self.request("cancel_order", fields)
+        if answer is None:  # 202: accepted, not yet executed (F20)
+            self._update_state(tracked_order, OrderState.PENDING_CANCEL)
+            self._reconciler.settle_soon(tracked_order)
+            return True
+        report = read(Order, answer, "cancel_order")
+        if not self.apply_report(tracked_order, report):
+            self._reconciler.settle_soon(tracked_order)
+        return report.status is OrderStatus.CANCELLED

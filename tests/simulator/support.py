@@ -1,0 +1,178 @@
+"""Help the tests of the simulator: a clock that stands still, short ways to order, and a small client."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+from hypothesis import HealthCheck, settings
+
+from backpack_connector.protocol.endpoints import endpoint
+from backpack_connector.protocol.enums import OrderType, SelfTradePrevention, Side, TimeInForce
+from backpack_connector.protocol.rest import build_request
+from backpack_connector.protocol.signing import Credentials, generate_key_pair
+from backpack_connector.simulator.engine import Exchange
+from backpack_connector.simulator.events import Event
+from backpack_connector.simulator.markets import Instrument, load_instruments
+from backpack_connector.simulator.orders import NewOrder
+from backpack_connector.simulator.server import Simulator
+
+BOUNDED = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+START_US = 1_790_915_525_103_070
+SYMBOL = "SOL_USDC"
+
+
+class FakeClock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, now_us: int = START_US) -> None:
+        self.now_us = now_us
+
+    def __call__(self) -> int:
+        return self.now_us
+
+    def advance_s(self, seconds: float) -> None:
+        self.now_us += round(seconds * 10**6)
+
+
+def new_exchange(clock: FakeClock | None = None) -> Exchange:
+    return Exchange(load_instruments(), clock=clock or FakeClock(), first_id=1)
+
+
+def instrument(symbol: str = SYMBOL) -> Instrument:
+    return next(row for row in load_instruments() if row.symbol == symbol)
+
+
+def limit(
+    side: str,
+    price: str,
+    quantity: str,
+    *,
+    tif: str = "GTC",
+    post_only: bool = False,
+    stp: str = "RejectTaker",
+    client_id: int | None = None,
+    symbol: str = SYMBOL,
+) -> NewOrder:
+    return NewOrder(
+        symbol=symbol,
+        side=Side(side),
+        order_type=OrderType.LIMIT,
+        price=Decimal(price),
+        quantity=Decimal(quantity),
+        time_in_force=TimeInForce(tif),
+        post_only=post_only,
+        self_trade_prevention=SelfTradePrevention(stp),
+        client_id=client_id,
+    )
+
+
+def market(
+    side: str, quantity: str | None = None, quote: str | None = None, *, tif: str = "GTC", stp: str = "RejectTaker"
+) -> NewOrder:
+    return NewOrder(
+        symbol=SYMBOL,
+        side=Side(side),
+        order_type=OrderType.MARKET,
+        quantity=None if quantity is None else Decimal(quantity),
+        quote_quantity=None if quote is None else Decimal(quote),
+        time_in_force=TimeInForce(tif),
+        self_trade_prevention=SelfTradePrevention(stp),
+    )
+
+
+def kinds(events: Sequence[Event]) -> list[str]:
+    """Return the order events of a list as `orderFill:Filled`, and the other events by class."""
+    return [
+        f"{event.kind.value}:{event.order.status.value}" if hasattr(event, "kind") else type(event).__name__
+        for event in events
+    ]
+
+
+def levels(exchange: Exchange, symbol: str = SYMBOL) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return bids and asks as text, both ascending."""
+    book = exchange.markets[symbol].book
+    return tuple([(str(p), str(q)) for p, q in side.best_levels(10_000)] for side in (book.bids, book.asks))  # type: ignore[return-value]
+
+
+def state_of(exchange: Exchange) -> Any:
+    """Return everything that a refused order must leave alone."""
+    return (
+        {account.account_id: exchange.ledger.balances(account.account_id) for account in exchange.accounts},
+        {account.account_id: list(account.open_orders) for account in exchange.accounts},
+        {account.account_id: (len(account.orders), len(account.fills)) for account in exchange.accounts},
+        {
+            symbol: (levels(exchange, symbol), row.book.update_id, len(row.trades))
+            for symbol, row in exchange.markets.items()
+        },
+        dict(exchange.ledger.fees),
+    )
+
+
+def assert_sound(exchange: Exchange) -> None:
+    """Check what must hold at any time: assets conserved, holds equal open orders, no crossed book."""
+    assert exchange.ledger.totals() == exchange.ledger.deposited
+    for account in exchange.accounts:
+        held: dict[str, Decimal] = {}
+        for order in account.open_orders.values():
+            assert order.remaining > 0
+            assert order.price is not None
+            row = exchange.markets[order.symbol].instrument
+            asset, amount = (
+                (row.base, order.remaining) if order.side is Side.ASK else (row.quote, order.remaining * order.price)
+            )
+            held[asset] = held.get(asset, Decimal(0)) + amount
+        for asset, balance in exchange.ledger.balances(account.account_id).items():
+            assert balance.available >= 0
+            assert balance.locked == held.get(asset, Decimal(0)), f"{asset} of {account.account_id}"
+    for row in exchange.markets.values():
+        assert not row.book.is_crossed
+        for side in (row.book.bids, row.book.asks):
+            for level in side.from_best():
+                assert level.quantity == sum(order.remaining for order in level.orders.values()) > 0
+
+
+class Client:
+    """A caller of a running simulator: REST by operation id, and signed subscriptions."""
+
+    def __init__(self, simulator: Simulator, session: aiohttp.ClientSession, seed: int = 0) -> None:
+        self.simulator = simulator
+        self.session = session
+        self.key, self.secret = generate_key_pair(bytes([seed]) * 32)
+        self.credentials = Credentials(self.key, self.secret)
+
+    async def call(
+        self,
+        operation: str,
+        parameters: Any = None,
+        *,
+        headers: Mapping[str, str | None] | None = None,
+        body: Any = None,
+    ) -> tuple[int, Any]:
+        """Return status and answer. `headers` replaces or (None) removes headers, `body` the body as signed."""
+        request = build_request(
+            endpoint(operation), parameters, credentials=self.credentials, timestamp_ms=self.now_ms()
+        )
+        sent = {name: value for name, value in {**request.headers, **(headers or {})}.items() if value is not None}
+        async with self.session.request(
+            request.method,
+            self.simulator.rest_url + request.path,
+            params=request.query,
+            data=request.body if body is None else body,
+            headers=sent,
+        ) as response:
+            text = await response.text()
+            is_json = response.content_type == "application/json"
+            return response.status, json.loads(text) if is_json else text
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 10**6
+
+    def subscription(self, *streams: str) -> dict[str, Any]:
+        return {
+            "method": "SUBSCRIBE",
+            "params": list(streams),
+            "signature": self.credentials.subscription_signature(self.now_ms()),
+        }

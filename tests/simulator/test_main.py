@@ -1,0 +1,96 @@
+"""The command line of the simulator."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from typing import Any
+
+import aiohttp
+import pytest
+
+from backpack_connector.protocol.signing import generate_key_pair
+from backpack_connector.simulator.__main__ import Options, parse_options, run
+
+SECRET = generate_key_pair(bytes(32))[1]
+LIMIT_S = 15.0
+
+
+async def started(*arguments: str) -> tuple[asyncio.subprocess.Process, Any]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "backpack_connector.simulator",
+        "--port",
+        "0",
+        "--json",
+        *arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert process.stdout is not None
+    line = await asyncio.wait_for(process.stdout.readline(), LIMIT_S)
+    return process, json.loads(line)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_it_says_where_it_is_and_stops_on_a_signal(number: signal.Signals, http: aiohttp.ClientSession) -> None:
+    process, ready = await started("--seed", "9", "--seed-key", SECRET)
+    try:
+        assert sorted(ready) == ["apiKey", "apiSecret", "restUrl", "seed", "wsUrl"]
+        assert (ready["apiKey"], ready["apiSecret"]) == generate_key_pair(bytes(32))
+        assert ready["seed"] == 9
+        async with http.get(f"{ready['restUrl']}/api/v1/ping") as response:
+            assert await response.text() == "pong"
+        async with http.ws_connect(ready["wsUrl"]) as stream:
+            await stream.send_json({"method": "SUBSCRIBE", "params": ["depth.SOL_USDC"]})
+            assert (await stream.receive_json(timeout=LIMIT_S))["stream"] == "depth.SOL_USDC"
+            process.send_signal(number)
+            while not stream.closed:
+                await stream.receive(LIMIT_S)
+        _, errors = await asyncio.wait_for(process.communicate(), LIMIT_S)
+        assert (process.returncode, errors) == (0, b"")
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def test_a_port_that_is_taken_gives_one_sentence(capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert run(Options(port=port)) == 1
+    assert capfd.readouterr() == ("", f"Port {port} of 127.0.0.1 is taken; choose another one with --port.\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            Options(host="0.0.0.0"),
+            "The simulator serves this machine only, so '0.0.0.0' cannot be its host.",
+        ),
+        (
+            Options(host="example.org"),
+            "The simulator serves this machine only, so 'example.org' cannot be its host.",
+        ),
+        (Options(seed_key="?"), "The seed key is not base64 text."),
+        (Options(seed_key="AAAA"), "The seed key holds 3 bytes instead of 32."),
+    ],
+)
+def test_bad_options_give_one_sentence(capfd: pytest.CaptureFixture[str], options: Options, sentence: str) -> None:
+    assert run(options) == 1
+    assert capfd.readouterr() == ("", sentence + "\n")
+
+
+def test_options_of_the_command_line() -> None:
+    assert parse_options([]) == Options()
+    assert parse_options(["--port", "1", "--seed", "2", "--no-background", "--no-taker-delay", "--json"]) == Options(
+        port=1, seed=2, has_background=False, has_taker_delay=False, prints_json=True
+    )

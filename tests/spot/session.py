@@ -1,0 +1,180 @@
+"""Run the real connector against the real simulator in one event loop, with or without a double in between."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+from unittest import mock
+
+from hummingbot.core.event.event_logger import EventLogger
+from hummingbot.core.event.events import MarketEvent
+from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
+
+from backpack_connector.backpack_constants import SIMULATOR_DOMAIN, SIMULATOR_URL_VARIABLE
+from backpack_connector.backpack_exchange import BackpackExchange
+from backpack_connector.protocol.enums import OrderBookState, OrderType, Side, TimeInForce
+from backpack_connector.protocol.signing import generate_key_pair
+from backpack_connector.simulator import Simulator, running_simulator
+from backpack_connector.simulator.engine import Execution
+from backpack_connector.simulator.orders import NewOrder
+from tests.spot.stream_double import StreamDouble
+
+PAIR, SYMBOL = "SOL-USDC", "SOL_USDC"
+OTHER_PAIR, OTHER_SYMBOL = "BTC-USDC", "BTC_USDC"
+LIMIT_S = 5.0
+
+_MAKER = "resting-liquidity"
+_TAKER = "passing-liquidity"
+_DEPOSIT = {asset: Decimal(10**9) for asset in ("USDC", "SOL", "BTC", "ETH", "USDT", "kBONK", "HNT", "SPCX.US", "WEN")}
+
+
+async def until(condition: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
+    """Wait until a condition holds, and return what it gave; fail when it does not within the limit."""
+    end_s = time.monotonic() + limit_s
+    while not (value := condition()):
+        assert time.monotonic() < end_s, "the condition did not come true in time"
+        await asyncio.sleep(0.005)
+    return value
+
+
+async def stays(condition: Callable[[], Any], for_s: float) -> None:
+    """Fail as soon as a condition does not hold during the given time."""
+    end_s = time.monotonic() + for_s
+    while time.monotonic() < end_s:
+        assert condition(), "the condition did not last"
+        await asyncio.sleep(0.005)
+
+
+class World:
+    """A simulator, the double in front of it when there is one, and the connectors that use them."""
+
+    def __init__(self, simulator: Simulator, double: StreamDouble | None) -> None:
+        self.simulator = simulator
+        self._double = double
+        self.connectors: list[BackpackExchange] = []
+        self.key, self.secret = generate_key_pair(bytes(32))
+        for name in (_MAKER, _TAKER):
+            simulator.exchange.accounts.open_background(name, simulator.exchange.now_us(), _DEPOSIT)
+
+    @property
+    def double(self) -> StreamDouble:
+        """Return the double; it is there when the world was made with one."""
+        assert self._double is not None
+        return self._double
+
+    @property
+    def url(self) -> str:
+        """Return the base URL that connectors use."""
+        return self.simulator.rest_url if self._double is None else self._double.url
+
+    # The exchange's side
+
+    def publish(self, execution: Execution) -> Execution:
+        """Send the events of an engine command to whoever listens."""
+        self.simulator.publish(execution)
+        return execution
+
+    def rest(self, side: Side, price: str, quantity: str = "1", symbol: str = SYMBOL) -> Execution:
+        """Put somebody else's order into a book."""
+        return self._place(_MAKER, symbol, side, price, quantity, TimeInForce.GTC, post_only=True)
+
+    def take(self, side: Side, price: str, quantity: str = "1", symbol: str = SYMBOL) -> Execution:
+        """Let somebody else trade against a book, whoever has the best orders in it."""
+        return self._place(_TAKER, symbol, side, price, quantity, TimeInForce.IOC, post_only=False)
+
+    def _place(
+        self, who: str, symbol: str, side: Side, price: str, quantity: str, time_in_force: TimeInForce, post_only: bool
+    ) -> Execution:
+        request = NewOrder(
+            symbol=symbol,
+            side=side,
+            order_type=OrderType.LIMIT,
+            price=Decimal(price),
+            quantity=Decimal(quantity),
+            time_in_force=time_in_force,
+            post_only=post_only,
+        )
+        return self.publish(self.simulator.exchange.place(who, request))
+
+    def withdraw(self, execution: Execution) -> Execution:
+        """Cancel an order that `rest` has placed."""
+        order = execution.order
+        return self.publish(self.simulator.exchange.cancel(_MAKER, order.symbol, order_id=order.order_id))
+
+    def fill_book(self, symbol: str = SYMBOL, middle: str = "150") -> None:
+        """Put two orders on each side of a book, one and two hundredths of a percent or so from the middle."""
+        tick = self.simulator.exchange.markets[symbol].instrument.tick_size
+        for distance in (1, 2):
+            self.rest(Side.BID, str(Decimal(middle) - distance * tick), "5", symbol)
+            self.rest(Side.ASK, str(Decimal(middle) + distance * tick), "5", symbol)
+
+    def set_state(self, symbol: str, state: OrderBookState) -> None:
+        """Change what a market accepts."""
+        self.simulator.exchange.set_market_state(symbol, state)
+
+    def book(self, symbol: str = SYMBOL) -> "tuple[dict[float, float], dict[float, float]]":
+        """Return the true bids and asks, price to quantity."""
+        sides = (self.simulator.exchange.markets[symbol].book.bids, self.simulator.exchange.markets[symbol].book.asks)
+        bids, asks = ({float(p): float(q) for p, q in side.best_levels(10_000)} for side in sides)
+        return bids, asks
+
+    # The connector's side
+
+    def connector(self, *trading_pairs: str, **options: Any) -> BackpackExchange:
+        """Return a connector that is not started yet."""
+        options = {"backpack_api_key": self.key, "backpack_api_secret": self.secret, **options}
+        connector = BackpackExchange(trading_pairs=list(trading_pairs), domain=SIMULATOR_DOMAIN, **options)
+        connector._set_current_timestamp(time.time())
+        self.connectors.append(connector)
+        return connector
+
+    async def started(self, *trading_pairs: str, **options: Any) -> BackpackExchange:
+        """Return a connector that is ready."""
+        connector = self.connector(*trading_pairs, **options)
+        await connector.start_network()
+        await until(lambda: connector.ready)
+        return connector
+
+    def poll(self, connector: BackpackExchange) -> None:
+        """Let the connector ask about its account and orders now, as the clock does every half minute."""
+        connector._set_current_timestamp(time.time())
+        connector._poll_notifier.set()
+
+
+def book_of(connector: BackpackExchange, trading_pair: str = PAIR) -> "tuple[dict[float, float], dict[float, float]]":
+    """Return the bids and asks that the connector offers, price to quantity."""
+    book = connector.order_books[trading_pair]
+    return (
+        {row.price: row.amount for row in book.bid_entries()},
+        {row.price: row.amount for row in book.ask_entries()},
+    )
+
+
+def events_of(connector: BackpackExchange, *kinds: MarketEvent) -> EventLogger:
+    """Return a log of the connector's events of some kinds, or of all kinds."""
+    log = EventLogger()
+    for kind in kinds or MarketEvent:
+        connector.add_listener(kind, log)
+    return log
+
+
+@asynccontextmanager
+async def world(*, with_double: bool = False, background: bool = False, **options: Any) -> AsyncIterator[World]:
+    """Run a simulator, and a double in front of it on request; connectors are stopped at the end."""
+    async with running_simulator(background=background, **options) as simulator:
+        double = StreamDouble(simulator.rest_url, simulator.ws_url) if with_double else None
+        if double is not None:
+            await double.start()
+        here = World(simulator, double)
+        with mock.patch.dict(os.environ, {SIMULATOR_URL_VARIABLE: here.url}):
+            try:
+                yield here
+            finally:
+                for connector in here.connectors:
+                    await connector.stop_network()
+                await ConnectionsFactory().close()
+                if double is not None:
+                    await double.stop()
