@@ -40,20 +40,31 @@ class SpotBalances:
         self._sequence += 1
         return self._sequence
 
-    def set_capital(self, balances: Mapping[str, Balance], asked_at: int) -> None:
-        """Take a complete answer; assets that the stream has reported since it was asked keep the newer figure."""
+    def set_capital(self, balances: Mapping[str, Balance], asked_at: int, *, is_complete: bool = True) -> None:
+        """Take an answer; assets that the stream has reported since it was asked keep the newer figure.
+
+        In an incomplete answer, one with rows that could not be read, a missing asset proves nothing.
+        """
         newer = {asset: entry for asset, entry in self._capital.items() if entry.changed_at > asked_at}
-        self._capital = {
-            asset: _Asset(balance.available, balance.locked, balance.staked, asked_at)
-            for asset, balance in balances.items()
-        }
+        if is_complete:
+            self._capital.clear()
+        for asset, balance in balances.items():
+            self._capital[asset] = _Asset(balance.available, balance.locked, balance.staked, asked_at)
         self._capital.update(newer)
 
-    def set_positions(self, positions: Sequence[BorrowLendPosition]) -> set[str]:
-        """Take all lent and borrowed positions; return the assets that were not borrowed before."""
+    def set_positions(self, positions: Sequence[BorrowLendPosition], *, is_complete: bool = True) -> set[str]:
+        """Take lent and borrowed positions; return the assets that were not borrowed before."""
         borrowed_before = set(self._borrowed)
-        self._lent = {row.symbol: row.net_quantity for row in positions if row.net_quantity > 0}
-        self._borrowed = {row.symbol: -row.net_quantity for row in positions if row.net_quantity < 0}
+        if is_complete:
+            self._lent.clear()
+            self._borrowed.clear()
+        for row in positions:
+            self._lent.pop(row.symbol, None)
+            self._borrowed.pop(row.symbol, None)
+            if row.net_quantity > 0:
+                self._lent[row.symbol] = row.net_quantity
+            elif row.net_quantity < 0:
+                self._borrowed[row.symbol] = -row.net_quantity
         return set(self._borrowed) - borrowed_before
 
     def apply_update(self, update: BalanceUpdate) -> None:
@@ -77,9 +88,10 @@ class SpotBalances:
         return available
 
     def needs_redeeming(self, asset: str, quantity: Decimal) -> bool:
-        """Tell whether a quantity is there only if lent funds are redeemed."""
+        """Tell whether a quantity is there only if lent funds are redeemed, other orders on their way included."""
         entry = self._capital.get(asset)
-        return asset in self._lent and quantity > (ZERO if entry is None else entry.available)
+        wanted = max(quantity, self.held(asset))
+        return asset in self._lent and wanted > (ZERO if entry is None else entry.available)
 
     def hold(self, order_id: str, asset: str, quantity: Decimal) -> None:
         """Count a quantity as used by an order that is on its way."""

@@ -88,4 +88,5 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
     async def _process_event_message(self, event_message: Any, queue: "asyncio.Queue[Any]") -> None:
         if isinstance(event_message, dict) and event_message.get("error") is not None:
             raise AuthenticationRefused(f"the exchange refused the subscription: {event_message['error']}")
-        await super()._process_event_message(event_message, queue)
+        # Whatever it is, the listener says in one sentence what it cannot read.
+        queue.put_nowait(event_message)

@@ -37,6 +37,9 @@ class BackpackAuth(AuthBase):
         return self._credentials
 
     def _timestamp_ms(self) -> int:
+        # Hummingbot's synchronizer falls back to the machine's clock in silence while the exchange cannot be asked.
+        if not getattr(self._time_provider, "_time_offset_ms", True):
+            raise ConfigurationError("The exchange's time is not known yet, so nothing can be signed.")
         return ms_from_seconds(self._time_provider.time())
 
     async def rest_authenticate(self, request: RESTRequest) -> RESTRequest:

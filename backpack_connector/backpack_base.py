@@ -81,6 +81,8 @@ class BackpackExchangeBase(OrderPlacement, OrderReports, ListedMarkets, Exchange
         self._maker_fee: Decimal | None = None
         self._taker_fee: Decimal | None = None
         self._balances_received = False
+        self._on_their_way: set[str] = set()
+        self._request_ended_at: dict[str, float] = {}
         self._reconciler_task: asyncio.Task[None] | None = None
         self._symbols_task: asyncio.Task[Any] | None = None
         super().__init__(balance_asset_limit, rate_limits_share_pct)
@@ -265,6 +267,11 @@ class BackpackExchangeBase(OrderPlacement, OrderReports, ListedMarkets, Exchange
             reason = str(error) or type(error).__name__
             raise NoAnswer(f"no answer from the exchange: {reason}", operation=row.operation_id) from error
 
+    @property
+    def clock_offset_s(self) -> float:
+        """Return how far the exchange's clock is ahead of this machine's."""
+        return float(self._time_synchronizer.time() - self._time())
+
     async def _resynchronize_clock(self) -> None:
         self._time_synchronizer.clear_time_offset_ms_samples()
         await self._update_time_synchronizer(pass_on_non_cancelled_error=True)
@@ -310,7 +317,10 @@ class BackpackExchangeBase(OrderPlacement, OrderReports, ListedMarkets, Exchange
         """Return the account's fee, or the configured one until that is known; rebates are negative (F17)."""
         maker = order_type is OrderType.LIMIT_MAKER if is_maker is None else is_maker
         account_fee = self._maker_fee if maker else self._taker_fee
-        return self.estimate_fee_pct(maker) if account_fee is None else account_fee
+        if account_fee is not None:
+            return account_fee
+        schema = self.trade_fee_schema()
+        return Decimal(schema.maker_percent_fee_decimal if maker else schema.taker_percent_fee_decimal)
 
     # Private stream
 

@@ -62,9 +62,10 @@ class BackpackExchange(BackpackExchangeBase):
         balances, complaints = read_balances(await self.request("get_balances"))
         for complaint in complaints:
             self.logger().warning(f"A balance was left out: {complaint}")
-        self._spot_balances.set_capital(balances, asked_at)
+        self._spot_balances.set_capital(balances, asked_at, is_complete=not complaints)
         await self._update_lent()
         self._publish_balances()
+        self._balances_received = True
 
     async def _update_lent(self) -> None:
         try:
@@ -76,7 +77,7 @@ class BackpackExchange(BackpackExchangeBase):
             return
         for complaint in complaints:
             self.logger().warning(f"A lent or borrowed position was left out: {complaint}")
-        newly_borrowed = self._spot_balances.set_positions(positions)
+        newly_borrowed = self._spot_balances.set_positions(positions, is_complete=not complaints)
         if newly_borrowed:
             self.logger().warning(
                 f"The account has borrowed {', '.join(sorted(newly_borrowed))}; borrowed funds are not part of totals."
@@ -85,7 +86,6 @@ class BackpackExchange(BackpackExchangeBase):
     def _publish_balances(self) -> None:
         self._account_balances = self._spot_balances.totals()
         self._account_available_balances = self._spot_balances.available()
-        self._balances_received = True
 
     def _on_account_message(self, message: Any) -> None:
         if isinstance(message, BalanceUpdate):

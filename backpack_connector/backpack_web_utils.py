@@ -121,7 +121,7 @@ async def get_current_server_time(
         throttler_limit_id="get_time",
         timeout=constants.REQUEST_TIMEOUT_S,
     )
-    try:
-        return float(answer)
-    except (TypeError, ValueError) as error:
-        raise WireFormatError(f"get_time: expected milliseconds, got {answer!r}") from error
+    text = str(answer).strip()
+    if not (text.isascii() and text.isdigit()):
+        raise WireFormatError(f"get_time: expected milliseconds, got {answer!r}")
+    return float(text)

@@ -93,6 +93,8 @@ class ListedMarkets(_Base):
     async def get_last_traded_prices(self, trading_pairs: list[str]) -> dict[str, float]:
         """Return last prices by trading pair with one request; a pair that never traded is absent."""
         symbols = {str(symbol_of(pair, self.market_type)): pair for pair in trading_pairs}
+        if not symbols:
+            return {}
         if len(symbols) == 1:
             answer = await self.request("get_ticker", {"symbol": next(iter(symbols))})
             rows = [] if answer is None else [answer]
@@ -107,7 +109,7 @@ class ListedMarkets(_Base):
 
     def _last_prices(self, rows: Any, symbols: Mapping[str, str]) -> dict[str, Decimal]:
         # Tickers list markets of all types; only the wanted symbols are read, so that no odd one disturbs (F25).
-        listed = read(list[Any], rows, "get_tickers")
+        listed = read(list[Any], rows or [], "get_tickers")
         wanted = [row for row in listed if isinstance(row, dict) and row.get("symbol") in symbols]
         tickers, complaints = read_rows(Ticker, wanted, "get_tickers")
         for complaint in complaints:

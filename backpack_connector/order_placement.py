@@ -41,6 +41,11 @@ ACKNOWLEDGEMENT_WAIT_S = 10.0
 class OrderPlacement(_Base):
     """The part of the connector that sends orders and cancels; `BackpackExchangeBase` mixes it in."""
 
+    _on_their_way: set[str]
+    """Client ids of orders whose request has not ended yet."""
+    _request_ended_at: dict[str, float]
+    """When the requests of unknown outcome ended, by client id."""
+
     # Placing
 
     def buy(
@@ -104,7 +109,10 @@ class OrderPlacement(_Base):
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - boundary of the order's task
-            if self.order_tracker.fillable_order(order_id) is None:
+            tracked = self.order_tracker.fillable_order(order_id)
+            if tracked is not None:
+                amount, price = tracked.amount, tracked.price
+            else:
                 # An amount of zero can be neither filled nor compared wrongly.
                 self.start_tracking_order(
                     order_id, None, trading_pair, trade_type, price, Decimal(0), order_type, **kwargs
@@ -168,6 +176,7 @@ class OrderPlacement(_Base):
         if reason is not None:
             raise OrderRejected(reason)
         self._hold_funds(order)
+        self._on_their_way.add(order.client_order_id)
         try:
             answer = await self._submit(order)
         except RequestError as error:
@@ -184,9 +193,25 @@ class OrderPlacement(_Base):
             self._reconciler.settle_soon(order)
             return ""
         finally:
+            self._on_their_way.discard(order.client_order_id)
+            self._request_ended_at[order.client_order_id] = self._time()
             self._release_funds(order)
+        del self._request_ended_at[order.client_order_id]
         self.apply_report(order, answer)
         return str(answer.id)
+
+    def start_tracking_order(self, order_id: str, *args: Any, **kwargs: Any) -> None:
+        """Track an order; one that is placed before the first tick of the clock gets its time from the machine."""
+        super().start_tracking_order(order_id, *args, **kwargs)
+        order = self.order_tracker.active_orders[order_id]
+        if not order.creation_timestamp > 0:  # also true for NaN
+            order.creation_timestamp = order.last_update_timestamp = self._time()
+
+    def age_of_request_s(self, order: InFlightOrder) -> float:
+        """Return how long ago the request of an order ended; zero while it is still on its way."""
+        if order.client_order_id in self._on_their_way:
+            return 0.0
+        return float(self._time() - self._request_ended_at.get(order.client_order_id, order.creation_timestamp))
 
     def _local_refusal(self, order: InFlightOrder) -> str | None:
         market = self._markets.get(order.trading_pair)
@@ -250,6 +275,9 @@ class OrderPlacement(_Base):
             self.logger().error(f"Failed to cancel order {order.client_order_id}: {error}")
             if not error.outcome_known:
                 self._reconciler.settle_soon(order)
+        except WireFormatError as error:
+            self.logger().error(f"Failed to cancel order {order.client_order_id}, or the answer is unreadable: {error}")
+            self._reconciler.settle_soon(order)
         except BackpackError as error:
             self.logger().error(f"Failed to cancel order {order.client_order_id}: {error}")
         return None

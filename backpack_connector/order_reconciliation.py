@@ -8,6 +8,7 @@ Rule 4: the number of requests does not grow with the number of orders (F29).
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -98,7 +99,8 @@ class OrderReconciler:
         async with self._turn:
             try:
                 findings = await self._find(orders)
-                await self._apply_fills([order for order in orders if self._lacks_fills(order, findings)])
+                if not await self._apply_fills([order for order in orders if self._lacks_fills(order, findings)]):
+                    findings.absent.clear()
             except BackpackError as error:
                 self._connector.logger().warning(f"The state of {len(orders)} orders could not be asked: {error}")
                 return set()
@@ -115,7 +117,7 @@ class OrderReconciler:
 
     async def _find(self, orders: Sequence[InFlightOrder]) -> _Findings:
         is_complete, resting = await self._open_orders()
-        listed, missing = _matched(orders, resting)
+        listed, missing = self._matched(orders, resting)
         if missing:
             try:
                 history_is_complete, ended = await self._history(missing)
@@ -123,7 +125,7 @@ class OrderReconciler:
                 # What the open orders say still counts.
                 self._connector.logger().warning(f"The order history could not be asked: {error}")
                 history_is_complete, ended = False, []
-            found, missing = _matched(missing, ended)
+            found, missing = self._matched(missing, ended)
             listed.update(found)
             is_complete = is_complete and history_is_complete
         return _Findings(listed, missing if is_complete else [])
@@ -137,7 +139,7 @@ class OrderReconciler:
         targets = [order for order in orders if order.exchange_order_id is not None]
         if len(targets) < len(orders) or len(targets) > TARGETED_LOOKUPS:
             is_complete, rows = await self._history_page({"limit": HISTORY_PAGE})
-            _, unfound = _matched(orders, rows)
+            _, unfound = self._matched(orders, rows)
             targets = [order for order in unfound if order.exchange_order_id is not None]
         for order in targets[:TARGETED_LOOKUPS]:
             page_is_complete, page = await self._history_page({"orderId": order.exchange_order_id})
@@ -165,21 +167,30 @@ class OrderReconciler:
             return not order.completely_filled_event.is_set()
         return bool(executed_quantity(report) > order.executed_amount_base)
 
-    async def _apply_fills(self, orders: Sequence[InFlightOrder]) -> None:
-        if orders:
-            for order, fill in await self.fills_of(orders):
-                self._connector.apply_fill(order, fill)
+    async def _apply_fills(self, orders: Sequence[InFlightOrder]) -> bool:
+        """Apply all listed fills; return whether the list could be read completely."""
+        if not orders:
+            return True
+        is_complete, fills = await self._listed_fills(orders)
+        for order, fill in fills:
+            self._connector.apply_fill(order, fill)
+        return is_complete
 
     async def fills_of(self, orders: Sequence[InFlightOrder]) -> list[tuple[InFlightOrder, Fill]]:
         """Return all listed fills of the given orders, oldest first, each with its order."""
+        return (await self._listed_fills(orders))[1]
+
+    async def _listed_fills(self, orders: Sequence[InFlightOrder]) -> tuple[bool, list[tuple[InFlightOrder, Fill]]]:
         if len(orders) <= TARGETED_LOOKUPS and all(order.exchange_order_id is not None for order in orders):
             queries = [
                 {"orderId": order.exchange_order_id, "symbol": self._connector.symbol_of(order)} for order in orders
             ]
         else:
-            since = min(order.creation_timestamp for order in orders) - FILLS_OVERLAP_S
+            since = min(self._created_at(order) for order in orders) - FILLS_OVERLAP_S
             queries = [{"from": ms_from_seconds(since), "marketType": self._connector.market_type.value}]
-        fills = [fill for query in queries for fill in await self._all_pages(query)]
+        answers = [await self._all_pages(query) for query in queries]
+        is_complete = all(answer_is_complete for answer_is_complete, _ in answers)
+        fills = [fill for _, page in answers for fill in page]
         fills.sort(key=lambda fill: (fill.timestamp, fill.trade_id or 0))
         pairs = []
         for fill in fills:
@@ -188,23 +199,23 @@ class OrderReconciler:
             )
             if order is not None:
                 pairs.append((order, fill))
-        return pairs
+        return is_complete, pairs
 
-    async def _all_pages(self, query: dict[str, Any]) -> list[Fill]:
+    async def _all_pages(self, query: dict[str, Any]) -> tuple[bool, list[Fill]]:
         fills: list[Fill] = []
-        offset = 0
+        is_complete, offset = True, 0
         while True:
             answer = await self._connector.request("get_fills", {**query, "limit": HISTORY_PAGE, "offset": offset})
-            _, page = self._read(Fill, answer, "get_fills")
+            page_is_complete, page = self._read(Fill, answer, "get_fills")
+            is_complete = is_complete and page_is_complete
             fills.extend(page)
             received = len(answer) if isinstance(answer, list) else 0
             offset += received
             if received < HISTORY_PAGE:
-                return fills
+                return is_complete, fills
 
     async def _count_absence(self, order: InFlightOrder) -> bool:
-        age_s = self._connector._time() - order.creation_timestamp
-        if age_s < CONCLUSIVE_AGE_S or order.executed_amount_base > 0:
+        if self._connector.age_of_request_s(order) < CONCLUSIVE_AGE_S or order.executed_amount_base > 0:
             # Too young to conclude anything, or its fills prove that it exists and the history only lags.
             return False
         tracker = self._connector.order_tracker
@@ -213,6 +224,37 @@ class OrderReconciler:
             return True
         await tracker.process_order_not_found(order.client_order_id)
         return bool(order.is_done)
+
+    def _matched(
+        self, orders: Sequence[InFlightOrder], rows: Sequence[ListedOrder]
+    ) -> tuple[dict[str, ListedOrder], list[InFlightOrder]]:
+        by_order_id = {row.id: row for row in rows}
+        by_client_id: dict[str | None, list[ListedOrder]] = defaultdict(list)
+        for row in rows:
+            by_client_id[row.client_id_text].append(row)
+        listed: dict[str, ListedOrder] = {}
+        missing: list[InFlightOrder] = []
+        for order in orders:
+            if order.exchange_order_id is not None:
+                found = by_order_id.get(order.exchange_order_id)
+            else:
+                candidates = by_client_id[order.client_order_id]
+                found = next((row for row in candidates if self._is_row_of(order, row)), None)
+            if found is None:
+                missing.append(order)
+            else:
+                listed[order.client_order_id] = found
+        return listed, missing
+
+    def _is_row_of(self, order: InFlightOrder, row: ListedOrder) -> bool:
+        # The history goes back years and shows all bots of the account: a client id alone proves nothing (F36).
+        if self._connector.trading_pair_or_none(row.symbol) != order.trading_pair:
+            return False
+        return bool(row.created_timestamp >= self._created_at(order) - FILLS_OVERLAP_S)
+
+    def _created_at(self, order: InFlightOrder) -> float:
+        """Return when an order was created by the exchange's clock, which may differ from ours."""
+        return float(order.creation_timestamp) + self._connector.clock_offset_s
 
     async def report_of(self, order: InFlightOrder) -> ListedOrder:
         """Return the exchange's newest word on one order.
@@ -228,32 +270,6 @@ class OrderReconciler:
 def executed_quantity(report: ListedOrder) -> Decimal:
     """Return how much of an order the exchange says was executed; a missing figure counts as nothing reported."""
     return report.executed_quantity or Decimal(0)
-
-
-def _matched(
-    orders: Sequence[InFlightOrder], rows: Sequence[ListedOrder]
-) -> tuple[dict[str, ListedOrder], list[InFlightOrder]]:
-    by_order_id = {row.id: row for row in rows}
-    by_client_id = {row.client_id_text: row for row in rows if row.client_id_text is not None}
-    listed: dict[str, ListedOrder] = {}
-    missing: list[InFlightOrder] = []
-    for order in orders:
-        if order.exchange_order_id is not None:
-            row = by_order_id.get(order.exchange_order_id)
-        else:
-            row = _created_by(order, by_client_id.get(order.client_order_id))
-        if row is None:
-            missing.append(order)
-        else:
-            listed[order.client_order_id] = row
-    return listed, missing
-
-
-def _created_by(order: InFlightOrder, row: ListedOrder | None) -> ListedOrder | None:
-    # The history goes back years; a client id of long ago may be listed again (client_order_ids).
-    if row is None or row.created_timestamp < order.creation_timestamp - FILLS_OVERLAP_S:
-        return None
-    return row
 
 
 def _owner(

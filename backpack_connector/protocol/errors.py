@@ -73,7 +73,7 @@ class BackpackError(Exception):
 
 
 class ConfigurationError(BackpackError, ValueError):
-    """A mistake on our side that was found before anything was sent."""
+    """Something that is wrong or missing on our side, noticed before anything was sent."""
 
 
 class WireFormatError(BackpackError, ValueError):

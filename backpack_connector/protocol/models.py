@@ -283,8 +283,9 @@ def read_rows(kind: Any, rows: Any, where: str) -> "tuple[list[Any], list[str]]"
     structs: list[Any] = []
     complaints: list[str] = []
     for position, row in enumerate(read(list[Any], rows, where)):
+        name = row.get("symbol", position) if isinstance(row, dict) else position
         try:
-            structs.append(read(kind, row, f"{where}[{position}]"))
+            structs.append(read(kind, row, f"{where}[{name}]"))
         except ValueError as error:
             complaints.append(str(error))
     return structs, complaints

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from backpack_connector.protocol.enums import OrderBookState, OrderType, TimeInForce
 from backpack_connector.protocol.errors import ErrorCode
+from backpack_connector.protocol.filters import active_price
 
 from .book import OrderBook
 from .markets import Instrument
@@ -14,7 +15,6 @@ from .orders import NewOrder
 from .refusals import Refusal, invalid_order, invalid_request
 
 WOULD_TAKE = "Order would immediately match and take"
-_HALF = Decimal("0.5")
 
 
 def check_order(order: NewOrder, instrument: Instrument) -> None:
@@ -96,15 +96,10 @@ def check_band(order: NewOrder, instrument: Instrument, book: OrderBook, last_pr
     """
     if order.price is None:
         return
-    active_price = median_price(book, last_price)
-    too_high = instrument.max_multiplier is not None and order.price > active_price * instrument.max_multiplier
-    too_low = instrument.min_multiplier is not None and order.price < active_price * instrument.min_multiplier
+    best_bid, best_ask = (None if touch is None else touch[0] for touch in book.touch)
+    reference = active_price(best_bid, best_ask, last_price)
+    assert reference is not None
+    too_high = instrument.max_multiplier is not None and order.price > reference * instrument.max_multiplier
+    too_low = instrument.min_multiplier is not None and order.price < reference * instrument.min_multiplier
     if too_high or too_low:
         raise Refusal(ErrorCode.INVALID_PRICE, "Price is too far from the last active price")
-
-
-def median_price(book: OrderBook, last_price: Decimal) -> Decimal:
-    """Return the median of best bid, best ask and last price, of those that exist."""
-    prices: list[Decimal] = sorted([last_price, *(touch[0] for touch in book.touch if touch is not None)])
-    middle = len(prices) // 2
-    return prices[middle] if len(prices) % 2 else (prices[middle - 1] + prices[middle]) * _HALF

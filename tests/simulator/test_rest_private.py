@@ -1,14 +1,19 @@
 """The signed REST operations over a socket."""
 
 import asyncio
+import contextlib
+import json
+import random
+import re
 from typing import Any
 
 import pytest
 
-from backpack_connector.protocol.endpoints import endpoint
+from backpack_connector.protocol.endpoints import ENDPOINTS, Endpoint, endpoint
+from backpack_connector.protocol.errors import ConfigurationError
 from backpack_connector.simulator import Simulator, running_simulator
 from tests.protocol.samples import body as sample_body
-from tests.simulator.support import SYMBOL, Client, limit, state_of
+from tests.simulator.support import SYMBOL, Client, assert_sound, limit, state_of
 from tests.simulator.test_rest_public import same_kind
 
 ORDER = {"symbol": SYMBOL, "side": "Bid", "orderType": "Limit", "price": "150", "quantity": "1"}
@@ -265,3 +270,45 @@ async def test_takers_wait_and_cancels_do_not(alice: Client) -> None:
         status, cancelled = await client.call("cancel_order", {"symbol": SYMBOL, "orderId": resting["id"]})
         assert (status, cancelled["status"]) == (200, "Cancelled")
         assert (await order)[1]["status"] == "New"
+
+
+ODD_VALUES: list[Any] = [
+    *("", "0", "-1", "1e5", "NaN", "9" * 40, "é", "%&+", "\x00", SYMBOL, "WEN_USDC", "SOL_USDC_PERP"),
+    *("Bid", "Limit", "1", "0.01", "1m", "1month", "99999999999999999", "Asc", "SPOT"),
+    *(None, True, 1, -1, 1.5, 2**33, 10**30, [], {}, [1], {"a": 1}),
+]
+FIELDS = (
+    *("symbol", "side", "orderType", "price", "quantity", "quoteQuantity", "clientId", "orderId", "timeInForce"),
+    *("postOnly", "limit", "offset", "interval", "startTime", "endTime", "from", "to", "marketType", "leverageLimit"),
+)
+
+
+async def test_no_request_however_odd_breaks_the_server(simulator: Simulator, alice: Client) -> None:
+    chance = random.Random(7)
+    rows = [row for row in ENDPOINTS if re.search("order|fills|klines|depth|trades|account$|ticker", row.path)]
+    statuses = set()
+    for _ in range(1_500):
+        row = chance.choice(rows)
+        fields = {name: chance.choice(ODD_VALUES) for name in chance.sample(FIELDS, chance.randint(0, 5))}
+        good = {**ORDER, "interval": "1h", "startTime": "1790000000"}
+        fields = {**{name: value for name, value in good.items() if chance.random() < 0.8}, **fields}
+        status, answer = await odd_call(alice, row, fields, chance)
+        statuses.add(status)
+        assert status < 500, (row.operation_id, fields, answer)
+    assert {200, 400} <= statuses
+    assert_sound(simulator.exchange)
+
+
+async def odd_call(client: Client, row: Endpoint, fields: dict[str, Any], chance: random.Random) -> tuple[int, str]:
+    body = json.dumps([fields] if row.is_batch else fields) if row.sends_body else None
+    if body and chance.random() < 0.05:
+        body = body[: chance.randint(0, len(body))]
+    query = {} if row.sends_body else {name: json.dumps(value).strip('"') for name, value in fields.items()}
+    headers: dict[str, str] = {}
+    with contextlib.suppress(ConfigurationError):  # a value that cannot be signed goes out unsigned
+        sign = client.credentials.batch_headers if row.is_batch else client.credentials.headers
+        signed: Any = [fields] if row.is_batch else (fields if row.sends_body else query)
+        headers = sign(row.instruction, signed, client.now_ms()) if row.instruction else {}
+    url = client.simulator.rest_url + row.path
+    async with client.session.request(row.method, url, params=query, data=body, headers=headers) as response:
+        return response.status, await response.text()

@@ -420,3 +420,18 @@ async def test_a_client_that_vanishes_is_forgotten(simulator: Simulator, http: a
     await forgotten(simulator)
     assert not simulator.hub.is_wanted((None, f"depth.{SYMBOL}"))
     place(simulator, "x", limit("Ask", "151", "2"))
+
+
+async def test_a_client_that_never_reads_cannot_hold_up_the_end(http: aiohttp.ClientSession) -> None:
+    loop = asyncio.get_running_loop()
+    async with running_simulator(background=False) as simulator, http.ws_connect(simulator.ws_url) as socket:
+        await Stream(socket).subscribe(f"depth.{SYMBOL}")
+        (session,) = simulator.hub.sessions
+        for _ in range(400):
+            # Large frames, because the machine's own buffers hold megabytes.
+            session.send("x" * 100_000)
+            await asyncio.sleep(0)
+        start_s = loop.time()
+        await simulator.stop()
+        assert loop.time() - start_s < LIMIT_S
+        assert not simulator.hub.sessions

@@ -60,9 +60,16 @@ StartBot = Callable[..., Awaitable[Bot]]
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask about orders more often than a real bot does, and let the shared limits allow it."""
     monkeypatch.setattr(order_reconciliation, "FIRST_SETTLE_PAUSE_S", 0.03)
-    monkeypatch.setattr(order_reconciliation, "LONGEST_SETTLE_PAUSE_S", 0.12)
+    monkeypatch.setattr(order_reconciliation, "LONGEST_SETTLE_PAUSE_S", 0.06)
     generous = rate_limits.RatePool("tests", 100_000, 60.0)
     monkeypatch.setattr(rate_limits, "_CLIENT_POOLS", dict.fromkeys(rate_limits._CLIENT_POOLS, generous))
+
+
+@pytest.fixture
+def no_settling(monkeypatch: pytest.MonkeyPatch, quick: None) -> None:
+    """Leave everything to the polls that the test makes."""
+    monkeypatch.setattr(order_reconciliation, "FIRST_SETTLE_PAUSE_S", 60.0)
+    monkeypatch.setattr(order_reconciliation, "LONGEST_SETTLE_PAUSE_S", 60.0)
 
 
 @asynccontextmanager

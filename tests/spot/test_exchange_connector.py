@@ -211,7 +211,7 @@ class TestBackpackExchange(AbstractExchangeConnectorTests.ExchangeConnectorTests
     def expected_logged_error_for_erroneous_trading_rule(self) -> str:
         return (
             "A market is left out because its rules cannot be read: "
-            "get_markets[0]: Object missing required field `filters`"
+            "get_markets[COINALPHA_HBOT]: Object missing required field `filters`"
         )
 
     @property

@@ -386,3 +386,20 @@ async def test_f19_answers_that_fail_do_not_make_the_question_go_away(bot: Bot) 
     await bot.double.push_order_event(accepted(bot, order.exchange_order_id), X="Suspended")
     await until(lambda: bot.double.count("get_open_orders") == 4, "the exchange is asked until it answers")
     await stays(lambda: bot.double.count("get_open_orders") == 4, "then it is not asked any more", for_s=0.3)
+
+
+async def test_f19_a_question_that_comes_up_while_an_older_one_is_answered_is_not_lost(bot: Bot, venue: Venue) -> None:
+    order = await bot.open_buy("2", "149")
+    await until(lambda: bot.double.order_events(str(order.exchange_order_id)), "the event is there")
+    event = accepted(bot, order.exchange_order_id)
+    may_answer = asyncio.Event()
+    bot.double.script("get_open_orders", hold_answer(may_answer), times=1)
+    await bot.double.push_order_event(event, X="Suspended")
+    await until(lambda: bot.double.count("get_open_orders") == 1, "the exchange is asked")
+    # While its answer, from before the fill, is on the way, a fill comes whose event cannot be read completely.
+    bot.double.alter_order_frames(lambda data: [{key: data[key] for key in data if key not in ("n", "z")}])
+    venue.place(Side.ASK, "149", "0.5")
+    await until(lambda: len(bot.double.order_events(str(order.exchange_order_id))) == 2, "the fill is told")
+    await settled(bot)
+    may_answer.set()
+    await until(lambda: order.executed_amount_base == Decimal("0.5"), "the fill is asked for")

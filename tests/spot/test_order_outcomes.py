@@ -5,6 +5,7 @@ import logging
 from decimal import Decimal
 
 import pytest
+from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.data_type.in_flight_order import OrderState
 
 from backpack_connector import backpack_constants, order_reconciliation
@@ -12,6 +13,7 @@ from backpack_connector.protocol.enums import Side
 from backpack_connector.simulator.clock import wall_clock_us
 from tests.spot.conftest import StartBot, open_venue
 from tests.spot.exchange_double import (
+    PAIR,
     SYMBOL,
     Answer,
     Bot,
@@ -74,7 +76,7 @@ def short_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def soon_conclusive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(order_reconciliation, "CONCLUSIVE_AGE_S", 0.3)
+    monkeypatch.setattr(order_reconciliation, "CONCLUSIVE_AGE_S", 0.2)
 
 
 # The exchange has it
@@ -169,7 +171,7 @@ async def test_f11_an_order_that_never_arrived_fails_after_conclusive_absence(
 ) -> None:
     bot.double.script("execute_order", LOST_REQUESTS[fault])
     order_id = await bot.buy("1", "149")
-    await stays(lambda: bot.names(order_id) == [], "nothing is known", for_s=0.2)
+    await stays(lambda: bot.names(order_id) == [], "nothing is known", for_s=0.15)
     assert bot.order(order_id).is_pending_create
     await until(lambda: bot.names(order_id), "the outcome is known")
     assert bot.names(order_id) == ["OrderFailure"]
@@ -230,7 +232,7 @@ async def test_f11_an_order_that_is_still_on_its_way_is_not_given_up(
 
     monkeypatch.setattr(bot.connector._throttler, "acquire", wait)
     order_id = await bot.buy("1", "149")
-    await asyncio.sleep(0.35)
+    await asyncio.sleep(0.25)
     for _ in range(6):
         await bot.poll()
     assert bot.names(order_id) == []
@@ -239,17 +241,48 @@ async def test_f11_an_order_that_is_still_on_its_way_is_not_given_up(
     assert bot.order(order_id).is_open
 
 
-async def test_f11_a_late_arrival_after_giving_up_is_cancelled(
-    bot: Bot, soon_conclusive: None, venue: Venue
+async def test_f11_an_order_that_arrives_after_it_was_given_up_is_cancelled(
+    no_settling: None, bot: Bot, soon_conclusive: None, venue: Venue
 ) -> None:
-    """The last net: should the exchange execute an order after all, nothing rests there unnoticed."""
+    # The last net: should the exchange execute it after all, nothing rests there that nobody watches.
     bot.double.script("execute_order", lose_request)
     order_id = await bot.buy("1", "149")
-    await until(lambda: bot.names(order_id) == ["OrderFailure"], "the outcome seems known")
+    await asyncio.sleep(0.25)
+    for _ in range(4):
+        await bot.poll()
+    assert bot.names(order_id) == ["OrderFailure"]
+    assert list(bot.connector.order_tracker.lost_orders) == [order_id]
+    venue.place(Side.BID, "149", "1", account=bot.account, client_id=int(order_id))
+    await bot.connector._cancel_lost_orders()
+    await bot.rest()
+    assert bot.truth()[0].status == "Cancelled"
+    assert bot.names(order_id) == ["OrderFailure"]
+    assert not bot.connector.order_tracker.lost_orders
+
+
+async def test_f11_a_fill_of_an_order_that_was_given_up_is_told(
+    no_settling: None, bot: Bot, soon_conclusive: None, venue: Venue
+) -> None:
+    bot.double.script("execute_order", lose_request)
+    order_id = await bot.buy("1", "149")
+    await asyncio.sleep(0.25)
+    for _ in range(4):
+        await bot.poll()
+    assert bot.names(order_id) == ["OrderFailure"]
     venue.place(Side.BID, "149", "1", account=bot.account, client_id=int(order_id), is_told=False)
-    if order_id in bot.connector.order_tracker.lost_orders:
-        await bot.connector._cancel_lost_orders()
-        assert bot.truth()[0].status == "Cancelled"
+    venue.place(Side.ASK, "149", "1", is_told=False)
+    await bot.poll()
+    assert bot.names(order_id) == ["OrderFailure", "OrderFilled"]
+
+
+async def test_f11_an_order_from_before_the_first_tick_of_the_clock_is_found(bot: Bot, venue: Venue) -> None:
+    venue.place(Side.ASK, "149", "1")
+    bot.double.drop_frames()
+    bot.double.script("execute_order", lose_answer)
+    bot.connector._set_current_timestamp(float("nan"))  # as it is until a clock runs
+    order_id = str(bot.connector.buy(PAIR, Decimal(1), OrderType.LIMIT, Decimal(149)))
+    await until(lambda: len(bot.names(order_id)) == 3, "the order is done")
+    assert bot.names(order_id) == ["BuyOrderCreated", "OrderFilled", "BuyOrderCompleted"]
 
 
 @pytest.mark.parametrize("offset_s", [-240, 240], ids=["local clock ahead", "local clock behind"])
@@ -317,6 +350,24 @@ async def test_f11_an_order_of_long_ago_with_the_same_client_id_does_not_hide_it
     assert bot.order(order_id).exchange_order_id == bot.truth()[0].order_id
 
 
+async def test_f11_an_order_beyond_the_first_page_of_the_history_is_not_given_up(
+    bot: Bot, venue: Venue, soon_conclusive: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_reconciliation, "HISTORY_PAGE", 2)
+    bot.double.drop_frames()
+
+    async def lose_and_cancel(call: Call) -> Answer | None:
+        venue.cancel(bot.account, (await call.forward()).data["id"])
+        for _ in range(5):  # and other bots of the account go on
+            venue.cancel(bot.account, venue.place(Side.BID, "140", "1", account=bot.account).order_id)
+        return None
+
+    bot.double.script("execute_order", lose_and_cancel)
+    order_id = await bot.buy("1", "149")
+    await until(lambda: bot.double.count("get_order_history") >= 9 or bot.names(order_id), "the history is asked")
+    assert "OrderFailure" not in bot.names(order_id)
+
+
 # F30: outage and overload change nothing
 
 
@@ -329,7 +380,7 @@ async def test_f30_answers_of_an_overloaded_exchange_change_nothing(
     other = await bot.open_buy("1", "148")
     bot.double.drop_frames()
     venue.place(Side.ASK, "149", "2", is_told=False)  # so that history and fills are asked as well
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.2)
     for operation in operations:
         bot.double.script(operation, answer(status, SERVER_ERROR))
     for _ in range(12):
@@ -354,7 +405,7 @@ async def test_f30_broken_connections_and_bad_bodies_change_nothing(
     order = await bot.open_buy("2", "149")
     bot.double.drop_frames()
     venue.cancel(bot.account, str(order.exchange_order_id), is_told=False)
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.2)
     for script in (lose_request, answer(200, "<html>"), answer(200, {"not": "a list"}), answer(401, "Unauthorized")):
         for operation in LISTS:
             bot.double.behave(operation)

@@ -82,6 +82,7 @@ async def test_f27_a_market_order_that_finds_too_little_ends_with_what_it_got(
 async def test_f27_an_order_that_expires_on_arrival_ends_with_its_reason(
     bot: Bot, has_stream: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     own = await bot.sell("1", "151")
     await until(lambda: bot.order(own).is_open, "the order rests")
     updates = remembered_updates(bot, monkeypatch)
@@ -194,7 +195,7 @@ def with_state(state: str) -> Callable[[Any], Any]:
 REFUSALS = {
     "below the minimum": (None, ("0.001", "150"), "lower than minimum order size 0.01"),
     "zero": (None, ("0", "150"), "lower than minimum order size 0.01"),
-    "negative": (None, ("-1", "150"), "lower than minimum order size 0.01"),
+    "negative": (None, ("-1", "150"), "The quantity must be a positive number, not -1."),
     "above the maximum": (
         with_filters("quantity", maxQuantity="10"),
         ("10.01", "150"),

@@ -1,0 +1,123 @@
+"""Balances combined from REST, the stream and lent positions: rules 1 to 3 of the module."""
+
+from decimal import Decimal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backpack_connector.account_balances import SpotBalances
+from backpack_connector.protocol.messages import BalanceUpdate
+from backpack_connector.protocol.models import Balance, BorrowLendPosition
+
+AMOUNTS = st.decimals(min_value=0, max_value=10**9, places=6)
+
+
+def balance(available: str, locked: str = "0", staked: str = "0") -> Balance:
+    return Balance(available=Decimal(available), locked=Decimal(locked), staked=Decimal(staked))
+
+
+def update(asset: str, available: str, locked: str = "0", staked: str = "0") -> BalanceUpdate:
+    return BalanceUpdate(
+        event_time_us=1, asset=asset, available=Decimal(available), locked=Decimal(locked), staked=Decimal(staked)
+    )
+
+
+def lent(**quantities: str) -> "list[BorrowLendPosition]":
+    return [BorrowLendPosition(symbol=asset, net_quantity=Decimal(text)) for asset, text in quantities.items()]
+
+
+def test_total_has_all_three_parts_and_available_only_one() -> None:
+    balances = SpotBalances()
+    balances.set_capital({"SOL": balance("1", "2", "4")}, balances.mark())
+    assert balances.totals() == {"SOL": 7}
+    assert balances.available() == {"SOL": 1}
+
+
+def test_update_that_came_after_the_question_wins_over_the_answer() -> None:
+    balances = SpotBalances()
+    asked_at = balances.mark()
+    balances.apply_update(update("SOL", "5"))
+    balances.set_capital({"SOL": balance("9"), "USDC": balance("1")}, asked_at)
+    assert balances.available() == {"SOL": 5, "USDC": 1}
+
+
+def test_answer_to_a_question_asked_after_the_update_wins() -> None:
+    balances = SpotBalances()
+    balances.apply_update(update("SOL", "5"))
+    balances.set_capital({"SOL": balance("9")}, balances.mark())
+    assert balances.available() == {"SOL": 9}
+
+
+def test_asset_that_appeared_after_the_question_is_not_removed_by_the_answer() -> None:
+    balances = SpotBalances()
+    asked_at = balances.mark()
+    balances.apply_update(update("NEW", "5"))
+    balances.set_capital({}, asked_at)
+    assert balances.available() == {"NEW": 5}
+
+
+def test_asset_that_a_complete_answer_does_not_list_is_gone() -> None:
+    balances = SpotBalances()
+    balances.set_capital({"SOL": balance("1"), "USDC": balance("1")}, balances.mark())
+    balances.set_capital({"USDC": balance("1")}, balances.mark())
+    assert balances.totals() == {"USDC": 1}
+
+
+def test_lent_and_borrowed_positions() -> None:
+    balances = SpotBalances()
+    balances.set_capital({"SOL": balance("1"), "USDC": balance("100")}, balances.mark())
+    assert balances.set_positions(lent(SOL="3", ETH="2", USDC="-150", BTC="0")) == {"USDC"}
+    assert balances.totals() == {"SOL": 4, "ETH": 2, "USDC": -50}
+    assert balances.available() == {"SOL": 4, "ETH": 2, "USDC": 100}
+    assert balances.set_positions(lent(USDC="-150", DOGE="-1")) == {"DOGE"}
+    assert balances.totals() == {"SOL": 1, "USDC": -50, "DOGE": -1}
+
+
+def test_redeeming_is_needed_only_beyond_what_is_there_and_only_when_lent() -> None:
+    balances = SpotBalances()
+    balances.set_capital({"SOL": balance("1"), "USDC": balance("5")}, balances.mark())
+    balances.set_positions(lent(SOL="3", ETH="2"))
+    assert not balances.needs_redeeming("SOL", Decimal(1))
+    assert balances.needs_redeeming("SOL", Decimal("1.01"))
+    assert not balances.needs_redeeming("USDC", Decimal(6))
+    assert balances.needs_redeeming("ETH", Decimal("0.1"))
+
+
+def test_holds_add_up_and_each_is_released_once() -> None:
+    balances = SpotBalances()
+    balances.hold("1", "SOL", Decimal(2))
+    balances.hold("2", "SOL", Decimal(3))
+    balances.hold("3", "USDC", Decimal(7))
+    assert (balances.held("SOL"), balances.held("USDC"), balances.held("ETH")) == (5, 7, 0)
+    balances.release("1")
+    balances.release("1")
+    balances.release("never held")
+    assert balances.held("SOL") == 3
+    balances.release("2")
+    assert balances.held("SOL") == 0
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("XY"), AMOUNTS, st.booleans()), max_size=30))
+def test_held_is_the_sum_of_what_is_not_released(steps: "list[tuple[str, str, Decimal, bool]]") -> None:
+    balances, model = SpotBalances(), {}
+    for number, (_, asset, amount, is_released) in enumerate(steps):
+        balances.hold(str(number), asset, amount)
+        model[str(number)] = (asset, amount)
+        if is_released:
+            balances.release(str(number))
+            del model[str(number)]
+    for asset in "XY":
+        assert balances.held(asset) == sum((amount for name, amount in model.values() if name == asset), Decimal(0))
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(AMOUNTS, AMOUNTS, AMOUNTS, st.decimals(min_value=-(10**9), max_value=10**9, places=6))
+def test_available_never_exceeds_total_by_more_than_what_is_borrowed(
+    available: Decimal, locked: Decimal, staked: Decimal, net: Decimal
+) -> None:
+    balances = SpotBalances()
+    balances.set_capital({"X": Balance(available=available, locked=locked, staked=staked)}, balances.mark())
+    balances.set_positions(lent(X=str(net)))
+    assert balances.totals()["X"] == available + locked + staked + net
+    assert balances.available()["X"] <= balances.totals()["X"] + max(-net, Decimal(0))
