@@ -224,37 +224,51 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
 
     # Streams
 
+    def expect_stream(self) -> None:
+        """Make new books wait for the stream; called when it is about to be listened to."""
+        self._is_listening = True
+
+    def forget_books(self) -> None:
+        """Let go of all books at once; an older run that is still closing its socket touches nothing new then."""
+        for tracked in self._books.values():
+            if tracked.resync is not None:
+                tracked.resync.cancel()
+        self._books = {}
+        self._subscribed = asyncio.Event()
+        self._is_listening = False
+
     async def listen_for_subscriptions(self) -> None:
         """Keep the public streams connected and the books in sequence."""
-        self._is_listening = True
+        self.expect_stream()
+        books = self._books
         try:
             await keep_connected(self._listen_once, "the public stream", self.logger(), self._sleep)
         finally:
-            self._is_listening = False
-            for tracked in self._books.values():
-                if tracked.resync is not None:
-                    tracked.resync.cancel()
-            self._books.clear()
+            if self._books is books:
+                self.forget_books()
 
     async def _listen_once(self) -> None:
+        books, subscribed = self._books, self._subscribed
+        assistant: WSAssistant | None = None
         watch: asyncio.Task[None] | None = None
         try:
-            self._ws_assistant = await self._connected_websocket_assistant()
-            await self._subscribe_channels(self._ws_assistant)
-            for tracked in self._books.values():
+            assistant = self._ws_assistant = await self._connected_websocket_assistant()
+            await self._subscribe_channels(assistant)
+            for tracked in books.values():
                 tracked.start_over()
                 self._start_again(tracked)
-            self._subscribed.set()
+            subscribed.set()
             watch = asyncio.ensure_future(self._watch_silence())
-            await self._process_websocket_messages(self._ws_assistant)
+            await self._process_websocket_messages(assistant)
         finally:
-            self._subscribed.clear()
+            subscribed.clear()
             if watch is not None:
                 watch.cancel()
-            for tracked in self._books.values():
+            for tracked in books.values():
                 # Whatever happens until the stream is back would be missed.
                 tracked.start_over()
-            assistant, self._ws_assistant = self._ws_assistant, None
+            if self._ws_assistant is assistant:
+                self._ws_assistant = None
             await self._on_order_stream_interruption(assistant)
 
     async def _connected_websocket_assistant(self) -> WSAssistant:

@@ -1,6 +1,7 @@
 """State what Hummingbot wants to know about the connector as constants, derived from `protocol`."""
 
 import os
+from urllib.parse import urlsplit
 
 from backpack_connector.protocol.endpoints import endpoint
 from backpack_connector.protocol.errors import ConfigurationError
@@ -51,6 +52,17 @@ def simulator_url() -> str:
     Raises:   ConfigurationError when the variable is no http URL.
     """
     url = os.environ.get(SIMULATOR_URL_VARIABLE, "").strip() or DEFAULT_SIMULATOR_URL
-    if not url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"{SIMULATOR_URL_VARIABLE} must start with http:// or https://, but is {url!r}.")
+    if not _is_http_url(url):
+        raise ConfigurationError(
+            f"{SIMULATOR_URL_VARIABLE} must be a URL such as {DEFAULT_SIMULATOR_URL}, not {url!r}."
+        )
     return url.rstrip("/")
+
+
+def _is_http_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return is_url and not any(character.isspace() for character in text)

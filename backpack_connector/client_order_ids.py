@@ -17,6 +17,7 @@ be unique over connectors, restarts and months, not only among open orders.
 
 import hashlib
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -42,14 +43,16 @@ class ClientOrderIds:
 
 
 _process_ids: ClientOrderIds | None = None
+_process_lock = threading.Lock()
 
 
 def next_client_order_id() -> str:
-    """Return the next id of this process, whichever connector asks."""
+    """Return the next id of this process, whichever connector or thread asks."""
     global _process_ids
-    if _process_ids is None:
-        _process_ids = ClientOrderIds(_installation())
-    return _process_ids.next()
+    with _process_lock:
+        if _process_ids is None:
+            _process_ids = ClientOrderIds(_installation())
+        return _process_ids.next()
 
 
 def _installation() -> str:

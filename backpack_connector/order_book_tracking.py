@@ -31,6 +31,16 @@ class BackpackOrderBookTracker(OrderBookTracker):
         """Tell whether every book has been started and none has missed anything."""
         return bool(super().ready) and self._data_source.are_books_in_sequence
 
+    def start(self) -> None:
+        """Start the books and the streams; the books wait for the streams."""
+        super().start()
+        self._data_source.expect_stream()
+
+    def stop(self) -> None:
+        """Stop everything, and forget the books at once: a new start may follow in the same instant."""
+        super().stop()
+        self._data_source.forget_books()
+
     async def _init_order_books(self) -> None:
         slots = asyncio.Semaphore(PARALLEL_SNAPSHOTS)
         await asyncio.gather(*(self._start_book(pair, slots) for pair in list(self._trading_pairs)))

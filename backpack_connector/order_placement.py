@@ -131,7 +131,7 @@ class OrderPlacement(_Base):
     ) -> InFlightOrder:
         if trading_pair not in self._trading_rules:
             raise OrderRejected(f"The rules of {trading_pair} are not known, so no order can be placed there.")
-        if not amount.is_finite() or amount <= 0:
+        if not amount.is_finite() or amount < 0:
             raise OrderRejected(f"The quantity must be a positive number, not {amount}.")
         if order_type not in self.supported_order_types():
             raise OrderRejected(f"{order_type} is not in the list of supported order types")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 CONCLUSIVE_AGE_S = 15.0
 TARGETED_LOOKUPS = 5
 HISTORY_PAGE = 1000
+HISTORY_PAGES = 5
 FILLS_OVERLAP_S = 60.0
 FIRST_SETTLE_PAUSE_S = 0.5
 LONGEST_SETTLE_PAUSE_S = 10.0
@@ -87,10 +88,14 @@ class OrderReconciler:
 
     async def _settle_once(self) -> None:
         tracker = self._connector.order_tracker
-        orders = {client_id: tracker.fillable_order(client_id) for client_id in list(self._unsettled)}
-        known = [order for order in orders.values() if order is not None]
-        self._unsettled -= {client_id for client_id, order in orders.items() if order is None}
-        self._unsettled -= await self.reconcile(known)
+        asked, self._unsettled = self._unsettled, set()
+        try:
+            known = [order for order in map(tracker.fillable_order, asked) if order is not None]
+            asked = {order.client_order_id for order in known}
+            asked -= await self.reconcile(known)
+        finally:
+            # What came up while the answers were on their way is not answered by them.
+            self._unsettled |= asked
 
     async def reconcile(self, orders: Sequence[InFlightOrder]) -> set[str]:
         """Ask about the given orders and apply what is found; return the client ids that are settled now."""
@@ -138,7 +143,7 @@ class OrderReconciler:
         is_complete, rows = True, list[HistoricalOrder]()
         targets = [order for order in orders if order.exchange_order_id is not None]
         if len(targets) < len(orders) or len(targets) > TARGETED_LOOKUPS:
-            is_complete, rows = await self._history_page({"limit": HISTORY_PAGE})
+            is_complete, rows = await self._history_since(min(self._created_at(order) for order in orders))
             _, unfound = self._matched(orders, rows)
             targets = [order for order in unfound if order.exchange_order_id is not None]
         for order in targets[:TARGETED_LOOKUPS]:
@@ -146,6 +151,20 @@ class OrderReconciler:
             is_complete = is_complete and page_is_complete
             rows.extend(page)
         return is_complete and len(targets) <= TARGETED_LOOKUPS, rows
+
+    async def _history_since(self, created_at: float) -> tuple[bool, list[HistoricalOrder]]:
+        """Return the history back to a time, newest first; not complete when that takes too many pages."""
+        rows: list[HistoricalOrder] = []
+        is_complete = True
+        for page_number in range(HISTORY_PAGES):
+            page_is_complete, page = await self._history_page(
+                {"limit": HISTORY_PAGE, "offset": page_number * HISTORY_PAGE}
+            )
+            is_complete = is_complete and page_is_complete
+            rows.extend(page)
+            if len(page) < HISTORY_PAGE or page[-1].created_timestamp < created_at - FILLS_OVERLAP_S:
+                return is_complete, rows
+        return False, rows
 
     async def _history_page(self, fields: dict[str, Any]) -> tuple[bool, list[HistoricalOrder]]:
         answer = await self._connector.request(

@@ -11,6 +11,7 @@ Source: API §2.1: the limits are per account, whichever connector spends them.
 import asyncio
 import heapq
 import itertools
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -44,62 +45,80 @@ def urgency_of(row: Endpoint | None) -> Urgency:
     return Urgency.CANCEL if row.method == "DELETE" else Urgency.ORDER
 
 
-class RequestPool:
-    """The requests of one pool in its last window, and those that wait to join them."""
+class _Window:
+    """The requests that an account has sent in one pool's last window, and those that wait to join them."""
 
-    def __init__(self, limit: int, window_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.limit = limit
-        self._window_s = window_s
+    def __init__(self, length_s: float, clock: Callable[[], float]) -> None:
+        self._length_s = length_s
         self._clock = clock
         self._sent: deque[float] = deque()
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[int, int, int, asyncio.Future[None]]] = []
         self._arrivals = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def used(self) -> int:
         """Return how many requests the window holds now."""
-        self._forget_old()
+        horizon = self._clock() - self._length_s
+        while self._sent and self._sent[0] <= horizon:
+            self._sent.popleft()
         return len(self._sent)
 
-    async def acquire(self, urgency: Urgency) -> None:
-        """Wait until a request of this urgency fits, and count it."""
-        self._forget_old()
-        if not self._waiting and self._fits(urgency):
+    async def acquire(self, urgency: Urgency, allowed: int) -> None:
+        """Wait until the window holds fewer requests than allowed and nothing more urgent waits, and count one more."""
+        if not self._waiting and self.used < allowed:
             self._sent.append(self._clock())
             return
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (urgency, next(self._arrivals), place))
+        heapq.heappush(self._waiting, (urgency, next(self._arrivals), allowed, place))
         self._admit()
         await place
-
-    def _fits(self, urgency: Urgency) -> bool:
-        # A small pool reserves nothing: a tenth of 30 would leave reads short for orders that never use this pool.
-        reserved = int(self.limit * _RESERVED_SHARE[urgency]) if self.limit >= 100 else 0
-        return len(self._sent) < max(1, self.limit - reserved)
-
-    def _forget_old(self) -> None:
-        horizon = self._clock() - self._window_s
-        while self._sent and self._sent[0] <= horizon:
-            self._sent.popleft()
 
     def _admit(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._forget_old()
         while self._waiting:
-            urgency, _, place = self._waiting[0]
+            _, _, allowed, place = self._waiting[0]
             if place.done():  # its task was cancelled
                 heapq.heappop(self._waiting)
-            elif self._fits(Urgency(urgency)):
+            elif self.used < allowed:
                 heapq.heappop(self._waiting)
                 self._sent.append(self._clock())
                 place.set_result(None)
             else:
-                wait_s = max(0.001, self._sent[0] + self._window_s - self._clock())
+                wait_s = max(0.001, self._sent[0] + self._length_s - self._clock())
                 self._timer = asyncio.get_running_loop().call_later(wait_s, self._admit)
                 return
+
+
+class RequestPool:
+    """One user's share of a window, which others of the same account may share with other limits."""
+
+    def __init__(
+        self,
+        limit: int,
+        window_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        keeps_reserve: bool = True,
+        window: _Window | None = None,
+    ) -> None:
+        self.limit = limit
+        self._window = window or _Window(window_s, clock)
+        reserved = {
+            urgency: math.ceil(limit * share) if keeps_reserve else 0 for urgency, share in _RESERVED_SHARE.items()
+        }
+        self._allowed = {urgency: max(1, limit - kept) for urgency, kept in reserved.items()}
+
+    @property
+    def used(self) -> int:
+        """Return how many requests the window holds now, those of others included."""
+        return self._window.used
+
+    async def acquire(self, urgency: Urgency) -> None:
+        """Wait until a request of this urgency fits, and count it."""
+        await self._window.acquire(urgency, self._allowed[urgency])
 
 
 class _Permit:
@@ -121,8 +140,8 @@ class _Permit:
         return None
 
 
-# Waiting uses futures of one event loop, so each loop has pools of its own; Hummingbot runs all connectors on one.
-_pools: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, int], RequestPool]]" = WeakKeyDictionary()
+# Waiting uses futures of one event loop, so each loop has windows of its own; Hummingbot runs all connectors on one.
+_windows: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], _Window]]" = WeakKeyDictionary()
 _ROWS: dict[str, Endpoint] = {key: row for row in ENDPOINTS for key in (row.operation_id, row.path)}
 
 
@@ -147,13 +166,16 @@ class RequestBudget(AsyncThrottlerBase):
         await self.pool(client_pool(row) if row else STANDARD_POOL).acquire(urgency_of(row))
 
     def pool(self, published: RatePool) -> RequestPool:
-        """Return the shared pool of this account for a published limit, cut to the user's share of it."""
-        limit = max(1, int(published.limit * self.limits_pct))
-        pools = _pools.setdefault(asyncio.get_running_loop(), {})
-        key = (self._account, published.name, limit)
-        if key not in pools:
-            pools[key] = RequestPool(limit, published.window_s)
-        return pools[key]
+        """Return this budget's share of the window that all of the account's budgets in this process fill."""
+        windows = _windows.setdefault(asyncio.get_running_loop(), {})
+        window = windows.setdefault((self._account, published.name), _Window(published.window_s, time.monotonic))
+        # Orders and cancels never use the historical pool, so nothing is kept for them there.
+        return RequestPool(
+            max(1, int(published.limit * self.limits_pct)),
+            published.window_s,
+            keeps_reserve=published is STANDARD_POOL,
+            window=window,
+        )
 
 
 def rate_limits() -> list[RateLimit]:

@@ -115,6 +115,8 @@ class _Story:
         self._console = console
         self._programs = programs
         self._hbot = Hbot(programs)
+        self._told = ""
+        self._draws = console.is_terminal and not console.is_dumb_terminal
 
     def run(self) -> int:
         folder = self._programs.folder
@@ -144,8 +146,7 @@ class _Story:
     def _watch(self, journal: Journal, simulator: Simulator, engine_pid: int) -> None:
         begin = time.monotonic()
         next_line = begin
-        terminal = self._console.is_terminal
-        with Live(console=self._console, auto_refresh=False, transient=True) if terminal else _no_live() as live:
+        with Live(console=self._console, auto_refresh=False, transient=True) if self._draws else _no_live() as live:
             while (elapsed := time.monotonic() - begin) < self._options.seconds:
                 journal.read()
                 view = View(journal.first, journal.latest, journal.fills, elapsed, self._options.seconds)
@@ -184,7 +185,7 @@ class _Story:
     def _step(self, title: str) -> Iterator[None]:
         self._told = ""
         begin = time.monotonic()
-        with self._console.status(f"{title} …") if self._console.is_terminal else _no_live():
+        with self._console.status(f"{title} …") if self._draws else _no_live():
             yield
         told = f": {self._told}" if self._told else ""
         self._console.print(f"[green]ok[/]  {time.monotonic() - begin:4.1f} s  {title}{told}", soft_wrap=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from backpack_connector.demo.processes import is_pid_alive, pids_in, stop_pid
+from backpack_connector.demo.processes import is_pid_alive, stop_pid
 
 pytest.importorskip("hummingbot")
 pytestmark = pytest.mark.timeout(240)
@@ -81,9 +81,8 @@ def left_running(folder: Path) -> list[int]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path.resolve()
-    for home in homes(tmp_path.resolve()):
-        for pid in pids_in(home):
-            stop_pid(pid)
+    for pid in left_running(tmp_path.resolve()):
+        stop_pid(pid)
 
 
 def wait_for(condition: Callable[[], bool], limit_s: float, what: str) -> None:

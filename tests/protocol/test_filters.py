@@ -20,7 +20,9 @@ PRICE = {
 QUANTITY = {"stepSize": "0.1", "minQuantity": "0.5", "maxQuantity": "20"}
 
 
-def market(state: str = "Open", price: "dict[str, Any] | None" = None, quantity: "dict[str, Any] | None" = None) -> Market:
+def market(
+    state: str = "Open", price: "dict[str, Any] | None" = None, quantity: "dict[str, Any] | None" = None
+) -> Market:
     row = {
         "symbol": "SOL_USDC",
         "baseSymbol": "SOL",
@@ -33,7 +35,12 @@ def market(state: str = "Open", price: "dict[str, Any] | None" = None, quantity:
 
 
 def limit(
-    price: str | None = "100", quantity: str = "1", *, of: Market | None = None, post_only: bool = False, active: str | None = None
+    price: str | None = "100",
+    quantity: str = "1",
+    *,
+    of: Market | None = None,
+    post_only: bool = False,
+    active: str | None = None,
 ) -> str | None:
     return refusal(
         of or market(),
@@ -83,7 +90,9 @@ STATES = [
 ]
 
 
-@pytest.mark.parametrize(("state", "takes_limit", "takes_post_only", "takes_market"), STATES, ids=[row[0] for row in STATES])
+@pytest.mark.parametrize(
+    ("state", "takes_limit", "takes_post_only", "takes_market"), STATES, ids=[row[0] for row in STATES]
+)
 def test_d67_state_of_the_market_decides_which_orders_it_takes(
     state: str, takes_limit: bool, takes_post_only: bool, takes_market: bool
 ) -> None:

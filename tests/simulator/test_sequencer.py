@@ -1,6 +1,7 @@
 """One stream of commands, in the order of their due times."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -16,6 +17,23 @@ async def test_held_back_orders_keep_their_order_and_cancels_overtake_them() -> 
         sequencer.run(lambda: done.append("cancel")),
     )
     assert done == ["cancel", "first order", "second order"]
+
+
+async def test_orders_that_arrive_at_the_same_time_run_in_the_order_of_their_arrival(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sequencer = Sequencer(taker_delay_s=0.02)
+    loop = asyncio.get_running_loop()
+    now_s = loop.time()
+    done: list[int] = []
+    with monkeypatch.context() as frozen:
+        frozen.setattr(loop, "time", lambda: now_s)
+        tasks = [
+            asyncio.ensure_future(sequencer.run(partial(done.append, number), is_delayed=True)) for number in range(9)
+        ]
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    assert done == list(range(9))
 
 
 async def test_the_delay_is_kept() -> None:

@@ -1,4 +1,4 @@
-"""What tests of the spot connector get: a stand-in for a missing module of Hummingbot, and a bot on a scripted exchange."""
+"""What tests of the spot connector get: a module that Hummingbot lacks, and a bot on a scripted exchange."""
 
 import asyncio
 import sys

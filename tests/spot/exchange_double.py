@@ -210,13 +210,17 @@ class ExchangeDouble:
     def order_events(self, order_id: str) -> list[Frame]:
         """Return the data of all events that the exchange sent about one of its orders."""
         return [
-            frame["data"] for frame in self.frames if frame["stream"] == ORDER_UPDATES and frame["data"]["i"] == order_id
+            frame["data"]
+            for frame in self.frames
+            if frame["stream"] == ORDER_UPDATES and frame["data"]["i"] == order_id
         ]
 
     async def push_order_event(self, data: Frame, **changes: Any) -> None:
         """Deliver an order event with some keys changed; None leaves a key out."""
         changed = {**data, **changes}
-        await self.push({"stream": ORDER_UPDATES, "data": {key: changed[key] for key in changed if changed[key] is not None}})
+        await self.push(
+            {"stream": ORDER_UPDATES, "data": {key: changed[key] for key in changed if changed[key] is not None}}
+        )
 
     async def push(self, frame: Any) -> None:
         """Deliver a frame of the test's own on all streams."""
@@ -232,7 +236,9 @@ class ExchangeDouble:
         assert self._session is not None
         socket = web.WebSocketResponse(timeout=0.2)
         await socket.prepare(request)
-        async with self._session.ws_connect(self._upstream_url, timeout=aiohttp.ClientWSTimeout(ws_close=0.2)) as source:
+        async with self._session.ws_connect(
+            self._upstream_url, timeout=aiohttp.ClientWSTimeout(ws_close=0.2)
+        ) as source:
             self._sockets.add(socket)
             pump = asyncio.ensure_future(self._pump(source, socket))
             try:

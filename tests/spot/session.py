@@ -138,8 +138,10 @@ class World:
         await until(lambda: connector.ready)
         return connector
 
-    def poll(self, connector: BackpackExchange) -> None:
+    async def poll(self, connector: BackpackExchange) -> None:
         """Let the connector ask about its account and orders now, as the clock does every half minute."""
+        # Hummingbot forgets a wish that comes while a poll is running.
+        await until(lambda: connector._poll_notifier._waiters)
         connector._set_current_timestamp(time.time())
         connector._poll_notifier.set()
 

@@ -68,7 +68,7 @@ UNAVAILABLE = failure(503, "SERVER_ERROR", "Service unavailable")
 HANG_UP = Reply(status=0)
 """The connection is cut without an answer."""
 
-Script = Callable[[Seen], "Reply | None | Awaitable[Reply | None]"]
+Script = Callable[[Seen], "Reply | Awaitable[Reply | None] | None"]
 """Returns the answer to one request, or None to let the simulator answer."""
 
 
@@ -287,4 +287,3 @@ class StreamDouble:
 def error_frame(code: int = 4003, message: str = "Invalid signature") -> dict[str, Any]:
     """Return the frame with which the exchange refuses a subscription. Source: API §3.1."""
     return {"id": None, "error": {"code": code, "message": message}}
-

@@ -25,9 +25,7 @@ def own(here: World, **quantities: str) -> None:
 
 async def polled(here: World, connector: BackpackExchange) -> None:
     """Let the connector ask for its balances once."""
-    asked = here.double.count("get_borrow_lend_positions")
-    here.poll(connector)
-    await until(lambda: here.double.count("get_borrow_lend_positions") > asked)
+    await here.poll(connector)
     await until(lambda: not connector._poll_notifier.is_set())
 
 
@@ -212,6 +210,6 @@ async def test_bad_input_balances_that_are_no_object_change_nothing(answer: Any)
         known = connector.get_all_balances()
         here.double.alter("get_balances", lambda _: answer)
         asked = here.double.count("get_balances")
-        here.poll(connector)
+        await here.poll(connector)
         await until(lambda: here.double.count("get_balances") > asked)
         assert connector.get_all_balances() == known

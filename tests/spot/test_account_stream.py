@@ -66,7 +66,7 @@ async def test_f16_rest_is_the_fallback_when_the_stream_says_nothing() -> None:
         here.double.on_server_frame = lambda _, frame: [] if frame.get("stream") == BALANCE_UPDATES else [frame]
         place_elsewhere(here)
         await stays(lambda: usdc(connector) == (Decimal(10_000), Decimal(10_000)), for_s=0.1)
-        here.poll(connector)
+        await here.poll(connector)
         await until(lambda: usdc(connector) == (Decimal(10_000), Decimal(9_720)))
 
 
@@ -93,7 +93,7 @@ async def test_f16_answer_that_was_asked_before_an_update_does_not_overwrite_it(
             return Reply(body, status)
 
         here.double.answer("get_balances", late)
-        here.poll(connector)
+        await here.poll(connector)
         await answered.wait()
         place_elsewhere(here)
         await until(lambda: usdc(connector) == (Decimal(10_000), Decimal(9_720)))
@@ -103,12 +103,35 @@ async def test_f16_answer_that_was_asked_before_an_update_does_not_overwrite_it(
         await stays(lambda: usdc(connector) == (Decimal(10_000), Decimal(9_720)), for_s=0.1)
 
 
+async def test_f16_poll_that_a_reconnect_asks_for_is_not_lost_in_a_running_one() -> None:
+    async with world(with_double=True) as here:
+        here.fill_book()
+        connector = await here.started(PAIR)
+        answered, go = asyncio.Event(), asyncio.Event()
+
+        async def late(seen: Seen) -> Reply:
+            status, body = await here.double.ask_simulator(seen)
+            answered.set()
+            await go.wait()
+            return Reply(body, status)
+
+        here.double.answer("get_balances", late)
+        await here.poll(connector)
+        await answered.wait()
+        await here.double.private.close()
+        await until(lambda: not connector.ready)
+        place_elsewhere(here)
+        await until(lambda: connector.ready)
+        go.set()
+        await until(lambda: usdc(connector) == (Decimal(10_000), Decimal(9_720)))
+
+
 async def test_f16_failing_balance_request_keeps_the_known_balances(caplog: pytest.LogCaptureFixture) -> None:
     async with world(with_double=True) as here:
         connector = await here.started()
         balances = connector.get_all_balances()
         here.double.answer("get_balances", UNAVAILABLE)
-        here.poll(connector)
+        await here.poll(connector)
         await until(lambda: "Failed to update balances" in caplog.text)
         assert connector.get_all_balances() == balances
         assert connector.ready
@@ -125,7 +148,7 @@ async def test_one_balance_update_is_not_yet_the_whole_account() -> None:
         await until(lambda: "USDC" in connector.get_all_balances())
         assert not connector.status_dict["account_balance"]
         here.double.answer("get_balances", None)
-        here.poll(connector)
+        await here.poll(connector)
         await until(lambda: connector.ready)
         assert connector.get_balance("SOL") == 50
 

@@ -169,7 +169,7 @@ async def test_f45_one_failing_market_list_does_not_unlist_the_pairs(caplog: pyt
         await connector.start_network()
         await until(lambda: book_of(connector) == here.book() if PAIR in connector.order_books else False)
         assert "is not a market that can be traded" not in caplog.text
-        assert connector.ready
+        await until(lambda: connector.ready)
         here.rest(Side.BID, "149.5")
         await until(lambda: book_of(connector) == here.book())
 
@@ -252,7 +252,9 @@ def _as_open(rows: list) -> list:
 async def test_books_are_made_by_the_function_that_the_tracker_was_given() -> None:
     async with world() as here:
         here.fill_book()
-        connector = here.connector(PAIR, CLOSED_PAIR, backpack_api_key="", backpack_api_secret="", trading_required=False)
+        connector = here.connector(
+            PAIR, CLOSED_PAIR, backpack_api_key="", backpack_api_secret="", trading_required=False
+        )
         paper = PaperTradeExchange(connector.order_book_tracker, BackpackExchange, exchange_name="backpack_simulator")
         await paper.start_network()
         try:

@@ -110,7 +110,9 @@ BAD_TRADES: "dict[str, dict[str, Any]]" = {
 
 
 @pytest.mark.parametrize("spoil", BAD_TRADES.values(), ids=BAD_TRADES.keys())
-async def test_bad_input_trade_is_skipped_with_a_sentence(spoil: "dict[str, Any]", caplog: pytest.LogCaptureFixture) -> None:
+async def test_bad_input_trade_is_skipped_with_a_sentence(
+    spoil: "dict[str, Any]", caplog: pytest.LogCaptureFixture
+) -> None:
     async with world(with_double=True) as here:
         here.fill_book()
         connector = await here.started(PAIR)

@@ -99,7 +99,9 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_fresh_process")
 def test_f01_whole_process_shares_one_sequence() -> None:
     given_out: list[str] = []
-    threads = [threading.Thread(target=lambda: given_out.extend(next_client_order_id() for _ in range(50))) for _ in "ab"]
+    threads = [
+        threading.Thread(target=lambda: given_out.extend(next_client_order_id() for _ in range(50))) for _ in "ab"
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

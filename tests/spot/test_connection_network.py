@@ -50,7 +50,15 @@ async def test_exchange_that_is_not_there_is_not_connected() -> None:
 
 @pytest.mark.parametrize(
     "operation_id",
-    ["get_markets", "get_account", "get_balances", "get_borrow_lend_positions", "get_open_orders", "get_depth", "get_time"],
+    [
+        "get_markets",
+        "get_account",
+        "get_balances",
+        "get_borrow_lend_positions",
+        "get_open_orders",
+        "get_depth",
+        "get_time",
+    ],
 )
 @pytest.mark.parametrize("reply", [UNAVAILABLE, HANG_UP, Reply("no JSON")], ids=["503", "cut", "no JSON"])
 async def test_f33_failing_query_costs_few_requests(operation_id: str, reply: Reply) -> None:
@@ -63,7 +71,7 @@ async def test_f33_failing_query_costs_few_requests(operation_id: str, reply: Re
         # Loops, streams and pairs each need these two, and aiohttp repeats a GET on a connection that was cut.
         assert here.double.count(operation_id) <= (24 if operation_id in ("get_markets", "get_time") else 8)
         here.double.answer(operation_id, None)
-        here.poll(connector)
+        await here.poll(connector)
         await until(lambda: connector.ready)
 
 

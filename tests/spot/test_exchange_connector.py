@@ -25,7 +25,7 @@ from backpack_connector.protocol.signing import is_signed_by, signing_text
 
 # A pair that Backpack's own Python guide prints (API §1.8, K1).
 API_KEY = "zDIJj9qneWIY0IYZ5aXoHcNMCm+XDhVcTssiT0HyY0A="
-API_SECRET = "4odxgSUxFrC/zsKWZF4OQwYAgnNu9hnWH3NxWfLAPz4="  # noqa: S105 - published
+API_SECRET = "4odxgSUxFrC/zsKWZF4OQwYAgnNu9hnWH3NxWfLAPz4="
 
 Json = dict[str, Any]
 Callback = Callable[..., None]
@@ -453,7 +453,9 @@ class TestBackpackExchange(AbstractExchangeConnectorTests.ExchangeConnectorTests
         )
 
     def _historical(self, row: Json) -> Json:
-        kept = {name: value for name, value in row.items() if name not in ("reduceOnly", "relatedOrderId", "triggeredAt")}
+        kept = {
+            name: value for name, value in row.items() if name not in ("reduceOnly", "relatedOrderId", "triggeredAt")
+        }
         quote_quantity = str(Decimal(row["price"]) * Decimal(row["quantity"]))
         return {
             **kept,

@@ -1,4 +1,4 @@
-"""F26b: neither key nor secret in any log line at DEBUG during a whole session, nor in what objects say of themselves."""
+"""F26b: neither key nor secret in any log line at DEBUG during a whole session, nor in what objects say."""
 
 import base64
 import logging
@@ -40,7 +40,7 @@ async def live_a_whole_session(here: World) -> None:
         here.double.answer_once("get_balances", refusal)
         here.double.answer_once("get_open_orders", refusal)
         asked = here.double.count("get_balances")
-        here.poll(connector)
+        await here.poll(connector)
         await until(lambda asked=asked: here.double.count("get_balances") > asked)
     await here.double.private.send(error_frame())
     await until(lambda: not connector.ready)

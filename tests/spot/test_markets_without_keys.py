@@ -36,5 +36,5 @@ async def test_f37_instance_that_trades_is_not_ready_without_its_account() -> No
         await until(lambda: connector.status_dict["order_books_initialized"])
         await stays(lambda: not connector.ready, for_s=0.3)
         here.double.answer("get_balances", None)
-        here.poll(connector)
+        await here.poll(connector)
         await until(lambda: connector.ready)

@@ -162,7 +162,9 @@ async def test_f10_a_fill_event_that_comes_after_the_end_is_applied(bot: Bot, ve
     held = bot.double.hold_order_frames()
     venue.place(Side.ASK, "149", "2")
     # The exchange's own answer is behind: it does not tell of the fill yet.
-    bot.double.script("cancel_order", change(lambda row: {**row, "executedQuantity": "0", "executedQuoteQuantity": "0"}))
+    bot.double.script(
+        "cancel_order", change(lambda row: {**row, "executedQuantity": "0", "executedQuoteQuantity": "0"})
+    )
     cancel(bot, order)
     await names_become(bot, order, CANCELLED)
     await bot.double.push_order_event(held[0])

@@ -61,7 +61,17 @@ STRANGERS: dict[str, Frame] = {
 async def test_f36_an_event_of_another_order_touches_nothing(bot: Bot, stranger: str, event: str) -> None:
     order = await bot.open_buy("1", "149")
     await until(lambda: bot.double.order_events(str(order.exchange_order_id)), "the event is there")
-    fill = {"e": "orderFill", "X": "Filled", "l": "1", "L": "149", "t": 5, "n": "0.001", "N": "SOL", "m": True, "z": "1"}
+    fill = {
+        "e": "orderFill",
+        "X": "Filled",
+        "l": "1",
+        "L": "149",
+        "t": 5,
+        "n": "0.001",
+        "N": "SOL",
+        "m": True,
+        "z": "1",
+    }
     changes = CANCEL_EVENT if event == "cancel" else fill
     before = bot.double.counts()
     await bot.double.push_order_event(accepted(bot, order.exchange_order_id), **{**changes, **STRANGERS[stranger]})
@@ -308,7 +318,9 @@ async def test_f19_an_unknown_status_in_a_list_leaves_the_order(
     bot.double.script(
         operation,
         change(
-            lambda rows: [{**row, "status": "Suspended"} if row["id"] == order.exchange_order_id else row for row in rows]
+            lambda rows: [
+                {**row, "status": "Suspended"} if row["id"] == order.exchange_order_id else row for row in rows
+            ]
         ),
     )
     for _ in range(6):
@@ -376,7 +388,11 @@ async def test_f13_a_fill_event_has_the_trading_pair_the_role_and_the_fee(
     )
     (update,) = bot.order(order_id).order_fills.values()
     assert update.is_taker is False
-    assert event.exchange_trade_id == update.trade_id == str(venue.simulator.exchange.markets["SOL_USDC"].trades[-1].trade_id)
+    assert (
+        event.exchange_trade_id
+        == update.trade_id
+        == str(venue.simulator.exchange.markets["SOL_USDC"].trades[-1].trade_id)
+    )
 
 
 async def test_f19_answers_that_fail_do_not_make_the_question_go_away(bot: Bot) -> None:

@@ -143,7 +143,9 @@ async def test_f11_the_history_may_lag_behind(bot: Bot, venue: Venue) -> None:
 async def test_f11_nothing_is_invented_as_an_id_meanwhile(bot: Bot) -> None:
     bot.double.drop_frames()
     bot.double.script("get_open_orders", answer(503, SERVER_ERROR))
-    bot.double.script("execute_order", do_and_answer(503, "Unknown error, please check your request or try again later."))
+    bot.double.script(
+        "execute_order", do_and_answer(503, "Unknown error, please check your request or try again later.")
+    )
     order_id = await bot.buy("1", "149")
     await until(lambda: bot.double.count("get_open_orders") >= 3, "the exchange was asked")
     assert bot.order(order_id).exchange_order_id is None
@@ -321,9 +323,13 @@ async def test_f11_an_order_of_the_same_client_id_in_another_market_is_not_mista
     bot.double.drop_frames()
 
     async def lose_and_place_elsewhere(call: Call) -> Answer | None:
-        venue.place(Side.BID, "80000", "0.01", symbol="BTC_USDC", account=bot.account, client_id=call.fields["clientId"])
+        venue.place(
+            Side.BID, "80000", "0.01", symbol="BTC_USDC", account=bot.account, client_id=call.fields["clientId"]
+        )
         await call.forward()
-        venue.place(Side.BID, "80001", "0.01", symbol="BTC_USDC", account=bot.account, client_id=call.fields["clientId"])
+        venue.place(
+            Side.BID, "80001", "0.01", symbol="BTC_USDC", account=bot.account, client_id=call.fields["clientId"]
+        )
         return None
 
     bot.double.script("execute_order", lose_and_place_elsewhere)

@@ -215,7 +215,11 @@ REFUSALS = {
     ),
     "price of zero": (None, ("1", "0"), "A limit order needs a positive price, not 0"),
     "no price": (None, ("1", "NaN"), "A limit order needs a positive price, not NaN"),
-    "closed market": (with_state("Closed"), ("1", "150"), "SOL_USDC takes no new orders now (its order book is Closed)."),
+    "closed market": (
+        with_state("Closed"),
+        ("1", "150"),
+        "SOL_USDC takes no new orders now (its order book is Closed).",
+    ),
     "only cancels": (
         with_state("CancelOnly"),
         ("1", "150"),

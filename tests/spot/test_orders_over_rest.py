@@ -75,9 +75,7 @@ async def test_f12_an_order_at_rest_stays_as_it_is(deaf_bot: Bot) -> None:
 
 
 @pytest.mark.parametrize("end", ["filled", "cancelled"])
-async def test_f12_an_end_whose_fills_are_not_listed_yet_waits_for_them(
-    deaf_bot: Bot, venue: Venue, end: str
-) -> None:
+async def test_f12_an_end_whose_fills_are_not_listed_yet_waits_for_them(deaf_bot: Bot, venue: Venue, end: str) -> None:
     order = await deaf_bot.open_buy("1", "149")
     venue.place(Side.ASK, "149", "1" if end == "filled" else "0.4")
     if end == "cancelled":
@@ -135,7 +133,7 @@ async def test_f12_one_odd_row_does_not_hide_the_others(deaf_bot: Bot, venue: Ve
     assert deaf_bot.names(odd.client_order_id) == ["BuyOrderCreated"]
 
 
-# F13: fills
+# F13: what a fill carries
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
@@ -147,7 +145,9 @@ async def test_f13_fills_are_read_over_all_pages(
     for number in range(count):
         venue.place(Side.ASK, "149", f"0.{number + 1}")
     await deaf_bot.poll()
-    assert deaf_bot.fills(order.client_order_id) == [(Decimal(149), Decimal(f"0.{number + 1}")) for number in range(count)]
+    assert deaf_bot.fills(order.client_order_id) == [
+        (Decimal(149), Decimal(f"0.{number + 1}")) for number in range(count)
+    ]
     offsets = [int(call.fields["offset"]) for call in deaf_bot.double.requests("get_fills")]
     assert offsets == list(range(0, count + 1, 2))
     assert {call.fields["limit"] for call in deaf_bot.double.requests("get_fills")} == {"2"}
@@ -222,9 +222,7 @@ async def restarted(bot: Bot, start_bot: StartBot, **edits: Any) -> Bot:
     return await start_bot(tracking_states=states)
 
 
-async def test_parity_orders_are_restored_after_a_restart_and_reconciled(
-    start_bot: StartBot, venue: Venue
-) -> None:
+async def test_parity_orders_are_restored_after_a_restart_and_reconciled(start_bot: StartBot, venue: Venue) -> None:
     bot = await start_bot()
     resting, filled, cancelled, partial = [await bot.open_buy("1", price) for price in ("140", "149", "148", "147")]
     venue.place(Side.ASK, "149", "1", is_told=False)

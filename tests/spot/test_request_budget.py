@@ -87,7 +87,7 @@ async def test_no_window_ever_holds_more_than_the_limit() -> None:
     tasks = [asyncio.ensure_future(send()) for _ in range(35)]
     while not all(task.done() for task in tasks):
         clock.now_s += 0.05
-        pool._admit()
+        pool._window._admit()
         await asyncio.sleep(0)
     assert all(sum(start <= at_s < start + 1.0 for at_s in sent) <= 10 for start in sent)
 
@@ -127,7 +127,7 @@ async def test_f29_who_waits_is_served_by_urgency_and_then_by_arrival() -> None:
     await asyncio.sleep(0)
     while len(served) < len(names):
         clock.now_s += 1.0
-        pool._admit()
+        pool._window._admit()
         for _ in range(3):
             await asyncio.sleep(0)
     assert served == ["cancel", "order", "read 1", "read 2"]
@@ -155,14 +155,14 @@ async def test_request_that_is_given_up_while_waiting_takes_no_place() -> None:
     given_up.cancel()
     await asyncio.sleep(0)
     clock.now_s += 1.0
-    pool._admit()
+    pool._window._admit()
     await asyncio.wait_for(next_one, 1.0)
     assert pool.used == 1
 
 
 async def test_f29_two_connectors_of_one_account_share_a_pool() -> None:
     one, two = RequestBudget("shared"), RequestBudget("shared")
-    assert one.pool(STANDARD_POOL) is two.pool(STANDARD_POOL)
+    assert one.pool(STANDARD_POOL)._window is two.pool(STANDARD_POOL)._window
     await one.acquire("get_balances")
     await two.acquire("get_balances")
     assert one.pool(STANDARD_POOL).used == 2
@@ -178,7 +178,7 @@ async def test_f29_connectors_of_one_account_with_different_shares_do_not_exceed
 
 
 async def test_f29_accounts_have_pools_of_their_own() -> None:
-    assert RequestBudget("one").pool(STANDARD_POOL) is not RequestBudget("two").pool(STANDARD_POOL)
+    assert RequestBudget("one").pool(STANDARD_POOL)._window is not RequestBudget("two").pool(STANDARD_POOL)._window
 
 
 @pytest.mark.parametrize(("share", "standard", "historical"), [("100", 2000, 30), ("50", 1000, 15), ("1", 20, 1)])
@@ -243,7 +243,7 @@ class CountingDeque(deque):  # type: ignore[type-arg]
 @pytest.mark.parametrize("in_window", [10, 1_700])
 async def test_f29_asking_costs_the_same_however_full_the_window_is(in_window: int) -> None:
     pool, _ = a_pool(limit=2_000)
-    pool._sent = CountingDeque()
+    pool._window._sent = CountingDeque()
     await fill(pool, in_window)
     CountingDeque.operations = 0
     await fill(pool, 100)
@@ -268,7 +268,7 @@ async def test_f29_two_connectors_in_one_process_count_together_and_a_stranger_a
         for connector in (one, two, stranger):
             await connector.request("get_balances")
         pools = [connector.throttler.pool(STANDARD_POOL) for connector in (one, two, stranger)]
-        assert pools[0] is pools[1]
+        assert pools[0]._window is pools[1]._window
         assert pools[0].used == 2 * pools[2].used
 
 
@@ -282,4 +282,4 @@ def test_each_event_loop_has_pools_of_its_own() -> None:
     async def pool() -> RequestPool:
         return RequestBudget("loops").pool(STANDARD_POOL)
 
-    assert asyncio.run(pool()) is not asyncio.run(pool())
+    assert asyncio.run(pool())._window is not asyncio.run(pool())._window
