@@ -78,6 +78,18 @@ SWAPS = (
 )
 
 
+# What belongs to a connector but lies elsewhere in Hummingbot: replaced with it, because the built-in one calls methods
+# that only the built-in connector has.
+MODULE_SWAPS = (
+    PrefixSwap(
+        "backpack",
+        "hummingbot.core.rate_oracle.sources.backpack_rate_source",
+        "backpack_connector.backpack_rate_source",
+    ),
+)
+RATE_ORACLE_MODULE = "hummingbot.core.rate_oracle.rate_oracle"
+
+
 class AliasLoader(Loader):
     """Load a module of ours under Hummingbot's name: the same object, which stays what it was."""
 
@@ -101,6 +113,8 @@ class PrefixFinder:
 
     def __init__(self, swaps: Sequence[PrefixSwap]) -> None:
         self.swaps = tuple(swaps)
+        connectors = {swap.connector for swap in self.swaps}
+        self.module_swaps = tuple(swap for swap in MODULE_SWAPS if swap.connector in connectors)
         self.settings: SettingsPatch | None = None
 
     def find_spec(
@@ -109,7 +123,7 @@ class PrefixFinder:
         """Answer for the swapped prefixes and for the settings module; leave all else to the other finders."""
         if fullname == SETTINGS_MODULE:
             return self._spec_of_settings(path, target)
-        for swap in self.swaps:
+        for swap in (*self.swaps, *self.module_swaps):
             own_name = swap.own_name(fullname)
             if own_name is not None:
                 return _spec_of_alias(fullname, own_name)
@@ -230,6 +244,8 @@ def register() -> PrefixFinder:
     sys.meta_path.insert(0, finder)
     if SETTINGS_MODULE in sys.modules:
         finder.patch_settings(sys.modules[SETTINGS_MODULE])
+    for swap in finder.module_swaps:
+        _set_rate_source(swap, swap.own_prefix)
     return finder
 
 
@@ -241,7 +257,7 @@ def unregister() -> None:
     if finder is None:
         return
     sys.meta_path.remove(finder)
-    for swap in finder.swaps:
+    for swap in (*finder.swaps, *finder.module_swaps):
         for name in swap.loaded_modules():
             del sys.modules[name]
             parent, _, child = name.rpartition(".")
@@ -250,6 +266,16 @@ def unregister() -> None:
                 vars(sys.modules[parent]).pop(child, None)
     if finder.settings is not None:
         finder.settings.remove()
+    for swap in finder.module_swaps:
+        _set_rate_source(swap, swap.hummingbot_prefix)
+
+
+def _set_rate_source(swap: PrefixSwap, module_name: str) -> None:
+    """Change the class in the rate oracle's table, if that is loaded and has a source of this name."""
+    oracle: Any = sys.modules.get(RATE_ORACLE_MODULE)
+    if oracle is not None and swap.connector in oracle.RATE_ORACLE_SOURCES:
+        class_name = oracle.RATE_ORACLE_SOURCES[swap.connector].__name__
+        oracle.RATE_ORACLE_SOURCES[swap.connector] = getattr(importlib.import_module(module_name), class_name)
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ class FakeClock:
         return self.now_s
 
 
-def a_pool(limit: int = 100, window_s: float = 60.0) -> "tuple[RequestPool, FakeClock]":
+def a_pool(limit: int = 100, window_s: float = 60.0, *, keeps_reserve: bool = False) -> "tuple[RequestPool, FakeClock]":
     clock = FakeClock()
-    return RequestPool(limit, window_s, clock), clock
+    return RequestPool(limit, window_s, clock, keeps_reserve=keeps_reserve), clock
 
 
 async def fill(pool: RequestPool, count: int, urgency: Urgency = Urgency.READ) -> None:
@@ -93,7 +93,7 @@ async def test_no_window_ever_holds_more_than_the_limit() -> None:
 
 
 async def test_f29_cancels_are_never_starved_by_reads() -> None:
-    pool, _ = a_pool()
+    pool, _ = a_pool(keeps_reserve=True)
     await fill(pool, 90)
     reads = [asyncio.ensure_future(pool.acquire(Urgency.READ)) for _ in range(50)]
     assert await is_waiting(reads[0])
@@ -104,7 +104,7 @@ async def test_f29_cancels_are_never_starved_by_reads() -> None:
 
 
 async def test_f29_orders_go_before_reads_and_leave_room_for_cancels() -> None:
-    pool, _ = a_pool()
+    pool, _ = a_pool(keeps_reserve=True)
     await fill(pool, 90)
     await fill(pool, 5, Urgency.ORDER)
     order = asyncio.ensure_future(pool.acquire(Urgency.ORDER))
