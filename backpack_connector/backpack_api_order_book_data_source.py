@@ -405,5 +405,5 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 f"The stream of {tracked.trading_pair} is silent although its book has moved; subscribing again."
             )
             tracked.sequence.restart()
-            await self.subscribe_to_trading_pair(tracked.trading_pair)
             self._start_again(tracked)
+            await self.subscribe_to_trading_pair(tracked.trading_pair)

@@ -81,6 +81,7 @@ class BackpackExchangeBase(OrderPlacement, OrderReports, ListedMarkets, Exchange
         self._maker_fee: Decimal | None = None
         self._taker_fee: Decimal | None = None
         self._balances_received = False
+        self._has_missed_something = False
         self._on_their_way: set[str] = set()
         self._request_ended_at: dict[str, float] = {}
         self._reconciler_task: asyncio.Task[None] | None = None
@@ -225,7 +226,15 @@ class BackpackExchangeBase(OrderPlacement, OrderReports, ListedMarkets, Exchange
 
     def on_user_stream_subscribed(self) -> None:
         """Ask for everything that may have been missed while the private stream was away."""
+        self._has_missed_something = True
         self._poll_notifier.set()
+
+    async def _status_polling_loop_fetch_updates(self) -> None:
+        # The base class replaces its notifier after a poll, and with it a wish that came up while the poll was running.
+        self._has_missed_something = True
+        while self._has_missed_something:
+            self._has_missed_something = False
+            await super()._status_polling_loop_fetch_updates()
 
     async def request(
         self,

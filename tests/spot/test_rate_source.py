@@ -1,12 +1,20 @@
 """The rate oracle's source: exact prices of all listed spot markets, without keys."""
 
+from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
+from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 
 from backpack_connector.backpack_exchange import BackpackExchange
 from backpack_connector.backpack_rate_source import BackpackRateSource
 from backpack_connector.simulator import Simulator, running_simulator
+
+
+@pytest.fixture(autouse=True)
+async def session_of_this_loop() -> AsyncIterator[None]:
+    yield
+    await ConnectionsFactory().close()  # one per process, and its sessions belong to this test's event loop
 
 
 async def source_of(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> BackpackRateSource:
