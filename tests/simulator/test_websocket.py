@@ -211,6 +211,8 @@ async def test_ticker_and_mark_price_come_every_second_even_unchanged(simulator:
         (tickers if frame["stream"].startswith("ticker") else marks).append(frame)
     same_kind(tickers[0], sample_frame("ticker"))
     same_kind(marks[0], sample_frame("mark_price.subscription_1"))
+    until_funding_ms = marks[0]["data"]["n"] - marks[0]["data"]["E"] // 1_000
+    assert 0 < until_funding_ms <= 3_600_000
     assert marks[0]["data"]["n"] % 3_600_000 == 0
 
 
@@ -239,6 +241,14 @@ def test_a_candle_is_closed_once_and_empty_buckets_are_closed_too() -> None:
         (True, 0, "2026-10-02T04:01:00", None),
     ]
     assert KlineInterval.MINUTE_1.value == "1m"
+
+
+async def test_nothing_is_kept_of_streams_that_are_not_served(simulator: Simulator, stream: Stream) -> None:
+    await stream.subscribe("depth.NOPE_USDC_PERP", "depth.WEN_USDC", f"depth.{SYMBOL}")
+    wanted = [
+        name for name in ("NOPE_USDC_PERP", "WEN_USDC", SYMBOL) if simulator.hub.is_wanted((None, f"depth.{name}"))
+    ]
+    assert wanted == [SYMBOL]
 
 
 async def test_unsubscribe_ends_the_frames(simulator: Simulator, stream: Stream) -> None:

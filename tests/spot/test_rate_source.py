@@ -1,51 +1,59 @@
 """The rate oracle's source: exact prices of all listed spot markets, without keys."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
-from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 
-from backpack_connector.backpack_exchange import BackpackExchange
 from backpack_connector.backpack_rate_source import BackpackRateSource
-from backpack_connector.simulator import Simulator, running_simulator
+from backpack_connector.protocol.enums import Side
+from tests.spot.session import OTHER_SYMBOL, SYMBOL, World, world
+from tests.spot.stream_double import Reply
+
+PRICES = {"SOL-USDC": Decimal("150.01"), "BTC-USDC": Decimal("86000.1"), "USDT-USDC": Decimal("1.0001")}
 
 
-@pytest.fixture(autouse=True)
-async def session_of_this_loop() -> AsyncIterator[None]:
-    yield
-    await ConnectionsFactory().close()  # one per process, and its sessions belong to this test's event loop
-
-
-async def source_of(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> BackpackRateSource:
-    monkeypatch.setenv("BACKPACK_SIMULATOR_URL", simulator.rest_url)
+def source_with_trades(here: World) -> BackpackRateSource:
+    """Let one trade happen in three markets, and return a source that asks this exchange."""
+    for symbol, middle, limit in (
+        (SYMBOL, "150", "151"),
+        (OTHER_SYMBOL, "86000", "86100"),
+        ("USDT_USDC", "1", "1.01"),
+    ):
+        here.fill_book(symbol, middle)
+        here.take(Side.BID, limit, symbol=symbol)
     source = BackpackRateSource()
-    source._exchange = BackpackExchange("", "", trading_pairs=[], trading_required=False, domain="backpack_simulator")
+    source._exchange = here.connector(backpack_api_key="", backpack_api_secret="", trading_required=False)
     return source
 
 
-async def test_prices_equal_the_exchanges_and_other_markets_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with running_simulator(port=0, seed=3) as simulator:
-        source = await source_of(simulator, monkeypatch)
-        prices = await source.get_prices()
-        assert {"SOL-USDC", "BTC-USDC", "USDT-USDC"} <= set(prices)
-        assert all(isinstance(price, Decimal) and price > 0 for price in prices.values())
-        assert not [pair for pair in prices if "PERP" in pair]
+async def test_prices_are_exact_and_other_markets_symbols_are_skipped() -> None:
+    async with world() as here:
+        assert await source_with_trades(here).get_prices() == PRICES
 
 
-async def test_a_global_token_that_is_no_quote_is_reached_over_a_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with running_simulator(port=0, seed=3) as simulator:
-        source = await source_of(simulator, monkeypatch)
-        assert "SOL-USDC" in await source.get_prices(quote_token="USDT")
-        assert await (await source_of(simulator, monkeypatch)).get_prices(quote_token="NOPE") == {}
+async def test_f25_odd_tickers_break_nothing() -> None:
+    async with world(with_double=True) as here:
+        source = source_with_trades(here)
+        odd = [{"symbol": "SOL_USDC_RFQ"}, {"symbol": "BTC_USDC", "lastPrice": "NaN"}, "text", None]
+        good = {"symbol": "SOL_USDC", "lastPrice": "150.01"}
+        here.double.answer_once("get_tickers", Reply([*odd, good]))
+        assert await source.get_prices() == {"SOL-USDC": Decimal("150.01")}
+
+
+async def test_a_global_token_that_is_no_quote_is_reached_over_a_bridge() -> None:
+    async with world() as here:
+        source = source_with_trades(here)
+        assert await source.get_prices(quote_token="USDT") == PRICES
+        assert await source.get_prices(quote_token="NOPE") == {}
 
 
 async def test_an_exchange_that_does_not_answer_gives_no_rates_and_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with running_simulator(port=0, seed=3) as simulator:
-        source = await source_of(simulator, monkeypatch)
-    assert await source.get_prices() == {}
+    async with world() as here:
+        source = source_with_trades(here)
+        await here.simulator.stop()
+        assert await source.get_prices() == {}
     assert "No rates from Backpack" in caplog.text
     assert "Traceback" not in caplog.text
 

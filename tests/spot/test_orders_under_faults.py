@@ -1,0 +1,175 @@
+"""Whatever mixture of faults an order meets, in the end the bot's books are the exchange's (F10, F11, F12, F20, F27, F35)."""
+
+import asyncio
+import contextlib
+import random
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hummingbot.core.data_type.common import OrderType
+
+from backpack_connector import order_reconciliation, order_reports
+from backpack_connector.protocol.enums import OrderStatus, Side
+from backpack_connector.simulator.orders import Order
+from backpack_connector.simulator.refusals import Refusal
+from tests.spot.exchange_double import (
+    PAIR,
+    Answer,
+    Bot,
+    Call,
+    Frame,
+    Script,
+    Venue,
+    answer,
+    do_and_answer,
+    lose_answer,
+    lose_request,
+    until,
+)
+
+STEPS = 40
+SERVER_ERROR = {"code": "SERVER_ERROR", "message": "?"}
+
+
+class Mischief:
+    """Everything that goes wrong in one run, out of one seed."""
+
+    def __init__(self, bot: Bot, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self._bot = bot
+        self._held: list[Frame] = []
+
+    def begin(self) -> None:
+        broken = [lose_answer, lose_request, do_and_answer(503, SERVER_ERROR), answer(503, SERVER_ERROR), self._slowly]
+        self._script("execute_order", broken, 0.4)
+        promised = [do_and_answer(202, ""), answer(202, ""), do_and_answer(200, "{")]
+        self._script("cancel_order", [*broken, *promised], 0.5)
+        unavailable: list[Script] = [answer(503, SERVER_ERROR), answer(429, SERVER_ERROR), lose_request, self._slowly]
+        for operation in ("get_open_orders", "get_order_history", "get_fills"):
+            self._script(operation, unavailable, 0.4)
+        self._bot.double.edit_frame = self._edit_frame
+
+    def end(self) -> None:
+        self._bot.double.behave()
+        self._bot.double.edit_frame = lambda frame: [frame]
+
+    def _script(self, operation: str, scripts: list[Script], share: float) -> None:
+        async def any_of_them(call: Call) -> Answer | None:
+            if self.chance.random() < share:
+                return await self.chance.choice(scripts)(call)
+            return await call.forward()
+
+        self._bot.double.script(operation, any_of_them)
+
+    async def _slowly(self, call: Call) -> Answer | None:
+        await asyncio.sleep(self.chance.uniform(0, 0.03))
+        done = await call.forward()
+        await asyncio.sleep(self.chance.uniform(0, 0.03))
+        return done
+
+    def _edit_frame(self, frame: Frame) -> list[Frame]:
+        if not str(frame.get("stream", "")).startswith("account."):
+            return [frame]
+        what = self.chance.random()
+        if what < 0.15:
+            return []
+        if what < 0.3:
+            self._held.append(frame)
+            return []
+        if what < 0.4:
+            return [frame, frame]
+        late = self._held if what < 0.7 else []
+        self._held = [] if late else self._held
+        return [frame, *late]
+
+
+async def act(bot: Bot, venue: Venue, chance: random.Random, ids: list[str]) -> None:
+    """Let the bot or somebody else do something."""
+    what = chance.choice(
+        ["order", "order", "order", "maker", "market", "cancel", "cancel", "other", "other", "elsewhere"]
+    )
+    price = str(Decimal(chance.randint(1480, 1520)) / 10)
+    amount = str(Decimal(chance.randint(1, 30)) / 10)
+    if what in ("order", "maker", "market"):
+        kinds = {"order": OrderType.LIMIT, "maker": OrderType.LIMIT_MAKER, "market": OrderType.MARKET}
+        place = chance.choice([bot.buy, bot.sell])
+        ids.append(await place(amount, "NaN" if what == "market" else price, kinds[what]))
+    elif what == "cancel" and ids:
+        bot.connector.cancel(PAIR, chance.choice(ids))
+    elif what == "other":
+        with contextlib.suppress(Refusal):
+            venue.place(chance.choice(list(Side)), price, amount, is_told=True)
+    elif what == "elsewhere":
+        resting = [order for order in bot.truth() if not order.status.is_final]
+        if resting:
+            venue.cancel(bot.account, chance.choice(resting).order_id)
+    await asyncio.sleep(chance.uniform(0, 0.02))
+
+
+def difference(bot: Bot, order_id: str, truth: Order | None) -> str | None:
+    """Return what the bot's book and the exchange's say differently about an order, or None."""
+    names = bot.names(order_id)
+    if truth is None:
+        return None if names == ["OrderFailure"] else f"the exchange never had it, but {names}"
+    if not names or not names[0].endswith("OrderCreated") or names.count(names[0]) != 1:
+        return f"it is not announced first and once: {names}"
+    if "OrderFailure" in names:
+        return f"the exchange has it as {truth.status}, but {names}"
+    fills = bot.of(order_id, "OrderFilled")
+    told = sum((event.amount for event in fills), Decimal(0))
+    if told != truth.executed_quantity or bot.order(order_id).executed_amount_base != told:
+        return f"executed {truth.executed_quantity}, told {told}"
+    if sum((event.amount * event.price for event in fills), Decimal(0)) != truth.executed_quote_quantity:
+        return "the executed value differs"
+    is_in_flight = order_id in bot.connector.in_flight_orders
+    if not truth.status.is_final:
+        return None if is_in_flight and len(names) == 1 + len(fills) else f"it is {truth.status}, but {names}"
+    side = "Buy" if truth.side is Side.BID else "Sell"
+    end = f"{side}OrderCompleted" if truth.status is OrderStatus.FILLED else "OrderCancelled"
+    others = [name for name in names[1:] if name != "OrderFilled"]
+    return None if others == [end] and not is_in_flight else f"it is {truth.status}, but {names}"
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_f11_after_any_mixture_of_faults_the_books_are_those_of_the_exchange(
+    bot: Bot, venue: Venue, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_reconciliation, "CONCLUSIVE_AGE_S", 0.4)
+    monkeypatch.setattr(order_reports, "PENDING_CANCEL_LIMIT_S", 0.2)
+    venue.place(Side.BID, "149", "20")
+    venue.place(Side.ASK, "151", "20")
+    await until(lambda: bot.connector.get_price(PAIR, True) == 151, "the book is known")
+    mischief = Mischief(bot, seed)
+    mischief.begin()
+    ids: list[str] = []
+    for step in range(STEPS):
+        await act(bot, venue, mischief.chance, ids)
+        if step % 10 == 9:
+            await bot.poll()
+    mischief.end()
+
+    def differences() -> dict[str, Any]:
+        truth = {str(order.client_id): order for order in bot.truth()}
+        found = {order_id: difference(bot, order_id, truth.get(order_id)) for order_id in ids}
+        return {order_id: what for order_id, what in found.items() if what is not None}
+
+    for _ in range(60):
+        await asyncio.sleep(0.04)
+        await bot.poll()
+        if not differences():
+            break
+    assert differences() == {}
+    assert bot.double.count("execute_order") <= len(ids)
+
+    await bot.connector._update_balances()
+    balances = venue.simulator.exchange.ledger.balances(bot.account)
+    assert bot.connector.get_all_balances() == {
+        asset: balance.available + balance.locked for asset, balance in balances.items()
+    }
+    fees = [fee for _, event in bot.events if hasattr(event, "trade_fee") for fee in event.trade_fee.flat_fees]
+    charged = venue.simulator.exchange.accounts.open(bot.account, 0).fills
+    for token in ("SOL", "USDC"):
+        assert sum(fee.amount for fee in fees if fee.token == token) == sum(
+            fill.fee for fill in charged if fill.fee_symbol == token
+        )
