@@ -64,9 +64,8 @@ def authenticate_subscription(signature: Any, now_ms: int) -> str:
     """
     if not isinstance(signature, list) or len(signature) != 4 or not all(isinstance(text, str) for text in signature):
         raise invalid_request("Invalid signature")
-    public_key, signature_text = _key_and_signature(signature[0], signature[1])
     timestamp_ms, window_ms = _check_times(signature[2], signature[3], now_ms)
-    return _checked(public_key, signature_text, signing_text(SUBSCRIBE_INSTRUCTION, None, timestamp_ms, window_ms))
+    return _checked(signature[0], signature[1], signing_text(SUBSCRIBE_INSTRUCTION, None, timestamp_ms, window_ms))
 
 
 def _effective(fields: Fields) -> Fields:

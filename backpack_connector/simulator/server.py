@@ -23,7 +23,7 @@ from .engine import Exchange, Execution
 from .feeds import Feeds
 from .markets import load_instruments
 from .pools import Pools
-from .refusals import BAD_REQUEST, ParseFailure, Refusal, not_found
+from .refusals import BAD_REQUEST, ParseFailure, Refusal
 from .request_forms import Query, decode_body
 from .rest_private import Answer, Prepared, PrivateRest
 from .rest_public import PublicRest
@@ -39,7 +39,6 @@ TRUTH_PATH = "/simulator/truth"
 _MAX_BODY_BYTES = 256 * 1024
 _SHUTDOWN_TIMEOUT_S = 1.0
 _NO_CONTENT = 204
-_NOT_FOUND_TEXT = "not found"
 _SORTED_JSON = msgspec.json.Encoder(order="sorted")
 
 
@@ -269,9 +268,8 @@ async def _answer_errors(request: web.Request, handler: Callable[[web.Request], 
         return web.Response(text=str(failure), status=BAD_REQUEST)
     except Refusal as refusal:
         return _json_response({"code": refusal.code.value, "message": refusal.message}, status=refusal.status)
-    except web.HTTPNotFound:
-        return web.Response(text=_NOT_FOUND_TEXT, status=not_found().status)
     except web.HTTPClientError as error:
+        # Unknown paths among them: 404 with the text "not found".
         return web.Response(text=(error.reason or "").lower(), status=error.status)
     return response
 

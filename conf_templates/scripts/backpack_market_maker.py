@@ -13,6 +13,7 @@ Hummingbot's own trades database keeps six digits after the point, too few for p
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import time
@@ -69,8 +70,29 @@ class Journal:
 
     def __init__(self, path: str) -> None:
         self._path = Path(path) if path else None
+        self._earlier_fills: set[tuple[str, str]] = set()
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._read_earlier_runs(self._path)
+
+    def _read_earlier_runs(self, path: Path) -> None:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        if text and not text.endswith("\n"):
+            with path.open("a", encoding="utf-8") as file:
+                file.write("\n")  # the earlier run was cut off in the middle of a line
+        for line in text.splitlines():
+            with contextlib.suppress(ValueError):
+                entry = json.loads(line)
+                if entry["kind"] == "fill":
+                    self._earlier_fills.add((entry["trading_pair"], entry["trade_id"]))
+
+    def has_fill_of_earlier_run(self, trading_pair: str, trade_id: str) -> bool:
+        """Tell whether a fill is written already.
+
+        A bot that was killed between this journal and Hummingbot's database is told of the fill a second time after its
+        restart, because the database does not have it. Twice within one run stays twice: that would be a defect.
+        """
+        return (trading_pair, trade_id) in self._earlier_fills
 
     def write(self, kind: str, **facts: Any) -> None:
         """Add one line; without a path do nothing."""
@@ -178,6 +200,8 @@ class BackpackMarketMaker(StrategyV2Base):
         self._fill_count += 1
         for fee in event.trade_fee.flat_fees:
             self._fees[fee.token] = self._fees.get(fee.token, Decimal(0)) + fee.amount
+        if self._journal.has_fill_of_earlier_run(event.trading_pair, event.exchange_trade_id):
+            return
         self._journal.write(
             "fill",
             trade_id=event.exchange_trade_id,

@@ -79,6 +79,14 @@ def test_a_journal_is_followed_while_it_grows(tmp_path: Path) -> None:
     assert journal.books().open_orders == 0
 
 
+def test_half_a_line_of_a_killed_bot_loses_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "j").write_text('{"kind": "fi\n')
+    write(tmp_path / "j", FILL)
+    journal = Journal(tmp_path / "j")
+    journal.read()
+    assert len(journal.fills) == 1
+
+
 def test_a_missing_price_is_none(tmp_path: Path) -> None:
     write(tmp_path / "j", {**SNAPSHOT, "best_bid": "NaN"})
     journal = Journal(tmp_path / "j")

@@ -267,6 +267,31 @@ def test_a_fill_is_written_with_every_digit(maker: Any) -> None:
     assert Decimal(line["fees"][0]["amount"]) == Decimal("1E-10")
 
 
+def fill_of(trade_id: str) -> SimpleNamespace:
+    return SimpleNamespace(
+        exchange_trade_id=trade_id,
+        order_id="4711",
+        exchange_order_id="901",
+        trading_pair=PAIR,
+        trade_type=TradeType.BUY,
+        price=Decimal("142.31"),
+        amount=Decimal("0.5"),
+        trade_fee=SimpleNamespace(flat_fees=[], percent=Decimal(0)),
+    )
+
+
+def test_a_fill_that_a_killed_run_had_written_is_not_written_again(maker: Any, script: ModuleType) -> None:
+    maker.did_fill_order(fill_of("11"))
+    with Path(maker.config.journal_file).open("a") as file:
+        file.write('{"kind": "fill", "trade')  # where the process was killed
+    maker._journal = script.Journal(maker.config.journal_file)
+    maker.did_fill_order(fill_of("11"))
+    maker.did_fill_order(fill_of("12"))
+    maker.did_fill_order(fill_of("12"))
+    lines = Path(maker.config.journal_file).read_text().splitlines()
+    assert [json.loads(line)["trade_id"] for line in (lines[0], *lines[2:])] == ["11", "12", "12"]
+
+
 def test_without_a_journal_nothing_is_written(script: ModuleType, tmp_path: Path) -> None:
     script.Journal("").write("fill", price=1)
     assert list(tmp_path.iterdir()) == []

@@ -100,7 +100,7 @@ def test_events_come_as_orders_and_trades_then_levels_then_balances() -> None:
 def test_trades_are_numbered_per_market_and_tell_which_side_rested() -> None:
     exchange = with_asks()
     exchange.place("taker", limit("Bid", "150.20", "4"))
-    exchange.place("taker", limit("Ask", "150.20", "0.5"))
+    exchange.place("third", limit("Ask", "150.20", "0.5"))
     trades = exchange.markets[SYMBOL].trades
     assert [(trade.trade_id, trade.is_buyer_maker) for trade in trades] == [(1, False), (2, False), (3, True)]
     assert trades[-1].buyer_order_id == trades[0].buyer_order_id

@@ -272,6 +272,24 @@ async def test_takers_wait_and_cancels_do_not(alice: Client) -> None:
         assert (await order)[1]["status"] == "New"
 
 
+@pytest.mark.parametrize(
+    ("operation", "orders"),
+    [("execute_order", {**ORDER, "postOnly": True}), ("execute_order_batch", [{**ORDER, "postOnly": True}] * 2)],
+)
+async def test_orders_that_only_post_do_not_wait(alice: Client, operation: str, orders: Any) -> None:
+    async with running_simulator(background=False, taker_delay_s=30) as simulator:
+        assert (await Client(simulator, alice.session).call(operation, orders))[0] == 200
+
+
+async def test_a_batch_waits_once_when_one_of_its_orders_may_take(alice: Client) -> None:
+    async with running_simulator(background=False, taker_delay_s=0.05) as simulator:
+        client = Client(simulator, alice.session)
+        batch = asyncio.ensure_future(client.call("execute_order_batch", [{**ORDER, "postOnly": True}, ORDER]))
+        await waiting(simulator)
+        assert simulator.sequencer.waiting_count == 1
+        assert [row["operation"] for row in (await batch)[1]] == ["Ok", "Ok"]
+
+
 ODD_VALUES: list[Any] = [
     *("", "0", "-1", "1e5", "NaN", "9" * 40, "é", "%&+", "\x00", SYMBOL, "WEN_USDC", "SOL_USDC_PERP"),
     *("Bid", "Limit", "1", "0.01", "1m", "1month", "99999999999999999", "Asc", "SPOT"),

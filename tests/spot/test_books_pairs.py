@@ -66,10 +66,12 @@ async def test_f08_removed_pair_is_unsubscribed_and_holds_nothing_up() -> None:
         assert await connector.remove_trading_pair(OTHER_PAIR)
         await until(lambda: here.double.public.ended_streams == OTHER_STREAMS)
         assert OTHER_PAIR not in connector.order_books
+        asked = here.double.count("get_depth")
         await here.double.public.close()
         await until(lambda: not connector.ready)
         await until(lambda: connector.ready)
         assert sorted(here.double.public.streams) == sorted(STREAMS)
+        assert {seen.query["symbol"] for seen in here.double.seen("get_depth")[asked:]} == {SYMBOL}
 
 
 async def test_f08_unlisted_pair_cannot_be_added(caplog: pytest.LogCaptureFixture) -> None:

@@ -88,6 +88,13 @@ async def test_one_odd_market_hides_no_other(odd: Any) -> None:
         assert await connector.exchange_symbol_associated_to_pair(PAIR) == SYMBOL
 
 
+async def test_markets_of_other_types_are_no_cause_for_complaint(caplog: pytest.LogCaptureFixture) -> None:
+    async with world(with_double=True) as here:
+        here.double.alter("get_markets", lambda rows: [*ODD_ROWS[:2], *rows])
+        await here.connector(PAIR)._update_trading_rules()
+        assert "left out" not in caplog.text
+
+
 async def test_one_market_with_unreadable_rules_is_reported_by_name_and_hides_no_other(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -102,6 +102,28 @@ async def test_f20_a_promised_cancel_that_is_not_done_opens_the_order_again(
     await names_become(bot, order, CANCELLED)
 
 
+@pytest.mark.parametrize("is_done", [True, False], ids=["done", "not done"])
+async def test_f20_a_promised_cancel_of_an_order_without_an_answer(
+    bot: Bot, is_done: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_reports, "PENDING_CANCEL_LIMIT_S", 0.1)
+    bot.double.drop_frames()
+    bot.double.script("get_open_orders", answer(503, "?"))
+    bot.double.script("execute_order", lose_answer)
+    bot.double.script("cancel_order", do_and_answer(202, "") if is_done else answer(202, ""), times=1)
+    order_id = await bot.buy("1", "149")
+    await until(lambda: bot.double.count("get_open_orders"), "the outcome is unknown")
+    order = bot.order(order_id)
+    cancel(bot, order)
+    await until(lambda: bot.double.count("cancel_order"), "the cancel is sent")
+    bot.double.behave("get_open_orders")
+    if not is_done:
+        await until(lambda: order.current_state is OrderState.OPEN, "the order is found")
+        assert bot.names(order_id) == ["BuyOrderCreated"]
+        cancel(bot, order)
+    await names_become(bot, order, CANCELLED)
+
+
 @STREAM
 async def test_f20_a_cancel_answered_filled_completes_the_order(bot: Bot, venue: Venue, has_stream: bool) -> None:
     order = await bot.open_buy("1", "149")

@@ -1,4 +1,4 @@
-"""Whatever mixture of faults an order meets, in the end the bot's books are the exchange's (F10, F11, F12, F20, F27, F35)."""
+"""Whatever mixture of faults orders meet, in the end the books of the bot are the exchange's (F10 to F12, F20, F35)."""
 
 import asyncio
 import contextlib

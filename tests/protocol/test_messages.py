@@ -1,0 +1,147 @@
+"""Frames of the streams read into messages: captured ones, odd ones, and anything else."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backpack_connector.protocol import messages
+from backpack_connector.protocol.enums import OrderEvent, OrderStatus, Side
+from backpack_connector.protocol.errors import WireFormatError
+from backpack_connector.protocol.messages import parse_message, stream_of
+from tests.protocol.samples import BOUNDED, frame, names
+
+KINDS = {
+    "depth": messages.DepthUpdate,
+    "trade": messages.PublicTrade,
+    "order_update": messages.OrderUpdate,
+    "balance_update": messages.BalanceUpdate,
+    "error": messages.ErrorFrame,
+}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["stream", "data", "error", "e", "s", "U", "u", "a", "b", "X"]), inner)
+    ),
+    max_leaves=10,
+)
+
+
+@pytest.mark.parametrize("name", names("ws"))
+def test_every_captured_frame_is_read_or_has_no_message_here(name: str) -> None:
+    assert type(parse_message(frame(name))) is KINDS.get(name.split(".")[0], type(None))
+
+
+def test_depth_updates_keep_levels_as_text_and_ids_as_numbers() -> None:
+    update = parse_message(frame("depth.aggregated"))
+    assert isinstance(update, messages.DepthUpdate)
+    assert update.asks[0] == ("2766.95", "6.9498")
+    assert update.bids[1] == ("2755.33", "0.0000")
+    assert (update.first_update_id, update.last_update_id, update.symbol) == (7501116422, 7501116464, "ETH_USDC_PERP")
+
+
+def test_f04_times_are_microseconds_on_the_wire_and_seconds_here() -> None:
+    trade = parse_message(frame("trade"))
+    assert isinstance(trade, messages.PublicTrade)
+    assert trade.event_timestamp == 1790915531.025
+    assert (trade.price, trade.quantity, trade.is_buyer_maker) == (Decimal("86642.9"), Decimal("0.07206"), False)
+
+
+def test_messages_without_engine_time_have_the_time_of_sending() -> None:
+    data = {"e": "balanceUpdate", "E": 2_000_000, "a": "USDC", "A": "1", "L": "0", "S": "0"}
+    message = parse_message({"stream": "account.balanceUpdate", "data": data})
+    assert isinstance(message, messages.BalanceUpdate)
+    assert message.event_timestamp == 2.0
+
+
+def test_fills_carry_everything_about_the_execution() -> None:
+    fill = parse_message(frame("order_update.market_fill"))
+    assert isinstance(fill, messages.OrderUpdate)
+    assert fill.is_fill
+    assert (fill.fill_price, fill.fill_quantity, fill.fee, fill.fee_symbol) == (
+        Decimal("4299.16"),
+        Decimal("0.0010"),
+        Decimal("0.000001"),
+        "ETH",
+    )
+    assert (fill.trade_id, fill.is_maker, fill.side, fill.executed_quantity) == (
+        2888471,
+        False,
+        Side.BID,
+        Decimal("0.0010"),
+    )
+    assert (fill.known_event, fill.known_status) == (OrderEvent.FILL, OrderStatus.FILLED)
+
+
+def test_orders_without_client_id_have_none_and_numbers_become_text() -> None:
+    content = frame("order_update.accepted")
+    message = parse_message(content)
+    assert isinstance(message, messages.OrderUpdate)
+    assert (message.client_id_text, message.is_fill) == (None, False)
+    with_id = parse_message({"stream": content["stream"], "data": {**content["data"], "c": 77}})
+    assert isinstance(with_id, messages.OrderUpdate)
+    assert with_id.client_id_text == "77"
+
+
+def test_f19_unknown_events_and_states_are_no_error_and_no_outcome() -> None:
+    content = frame("order_update.accepted")
+    data = {**content["data"], "e": "orderTeleported", "X": "Elsewhere"}
+    message = parse_message({"stream": content["stream"], "data": data})
+    assert isinstance(message, messages.OrderUpdate)
+    assert (message.known_event, message.known_status, message.status) == (None, None, "Elsewhere")
+
+
+def test_f23_numbers_that_are_not_quoted_are_exact() -> None:
+    data = json.loads('{"e":"balanceUpdate","E":1,"a":"SOL","A":0.29,"L":0,"S":0}')
+    message = parse_message({"stream": "account.balanceUpdate", "data": data})
+    assert isinstance(message, messages.BalanceUpdate)
+    assert message.available == Decimal("0.29")
+
+
+def test_streams_are_told_by_frames_that_carry_data() -> None:
+    assert stream_of({"stream": "trade.SOL_USDC", "data": {}}) == "trade.SOL_USDC"
+    assert stream_of({"stream": 5, "data": {}}) is None
+    assert stream_of({"stream": "x"}) is None
+    assert stream_of("text") is None
+
+
+def test_a_scoped_private_stream_is_read_like_the_whole_one() -> None:
+    content = frame("order_update.accepted")
+    message = parse_message({"stream": "account.orderUpdate.SOL_USDC", "data": content["data"]})
+    assert isinstance(message, messages.OrderUpdate)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("text", "expected a frame with stream and data, got 'text'"),
+        ([], "expected a frame"),
+        (5, "expected a frame"),
+        (None, "expected a frame"),
+        ({}, "expected a frame"),
+        ({"data": {}}, "expected a frame"),
+        ("x" * 500, r"\.\.\."),
+        ({"stream": "trade.SOL_USDC", "data": None}, "trade.SOL_USDC: Expected `object`"),
+        ({"stream": "depth.SOL_USDC", "data": {"E": 1}}, "depth.SOL_USDC: Object missing required field"),
+        ({"error": {"code": "x"}}, "error frame: "),
+        ({"error": "text"}, "error frame: "),
+    ],
+)
+def test_what_is_no_frame_is_one_short_sentence(content: Any, sentence: str) -> None:
+    with pytest.raises(WireFormatError, match=sentence) as caught:
+        parse_message(content)
+    assert len(str(caught.value)) < 250
+
+
+@BOUNDED
+@given(JSON, st.sampled_from(["depth.X_Y", "trade.X_Y", "account.orderUpdate", "account.balanceUpdate", "nope"]))
+def test_no_json_raises_anything_but_a_format_error(content: Any, stream: str) -> None:
+    for candidate in (content, {"stream": stream, "data": content}):
+        try:
+            parse_message(candidate)
+        except WireFormatError:
+            continue

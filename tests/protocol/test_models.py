@@ -1,0 +1,174 @@
+"""Answers of REST operations read into models."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from backpack_connector.protocol import models
+from backpack_connector.protocol.enums import MarketType, OrderStatus, OrderType, Side
+from backpack_connector.protocol.errors import WireFormatError
+from backpack_connector.protocol.models import is_market_type, read_balances, read_rows
+from backpack_connector.protocol.wire import read
+from tests.protocol.samples import body, names
+
+
+@pytest.mark.parametrize("name", names("rest", "get_market."))
+def test_captured_markets_are_read(name: str) -> None:
+    market = read(models.Market, body(name), name)
+    assert market.filters.price.tick_size > 0
+    assert market.filters.quantity.step_size > 0
+
+
+def test_filters_and_margin_of_a_market_are_exact() -> None:
+    market = read(models.Market, body("get_market.btc_perpetual.200"), "x")
+    assert (market.filters.price.tick_size, market.filters.quantity.min_quantity) == (
+        Decimal("0.1"),
+        Decimal("0.00001"),
+    )
+    assert market.filters.quantity.max_quantity is None
+    assert market.imf_function is not None
+    assert market.imf_function.factor == Decimal("0.00002494")
+
+
+@pytest.mark.parametrize(
+    ("state", "accepts_new", "accepts_takers"),
+    [
+        ("Open", True, True),
+        ("PostOnly", True, False),
+        ("LimitOnly", True, False),
+        ("CancelOnly", False, False),
+        ("Closed", False, False),
+        ("SomethingNew", False, False),
+    ],
+)
+def test_f21_states_of_a_market_say_what_it_takes(state: str, accepts_new: bool, accepts_takers: bool) -> None:
+    row = {**body("get_market.btc_perpetual.200"), "orderBookState": state}
+    market = read(models.Market, row, "x")
+    assert (market.accepts_new_orders, market.accepts_taker_orders) == (accepts_new, accepts_takers)
+
+
+@pytest.mark.parametrize("name", ["get_depth.text_id.200", "get_depth.number_id.200", "get_depth.200"])
+def test_depth_ids_are_numbers_however_they_are_written(name: str) -> None:
+    snapshot = read(models.DepthSnapshot, body(name), name)
+    assert isinstance(snapshot.update_id, int)
+    assert snapshot.snapshot_timestamp < 2_000_000_000
+
+
+def test_depth_id_that_is_no_number_is_an_error_when_it_is_asked_for() -> None:
+    snapshot = read(models.DepthSnapshot, {"asks": [], "bids": [], "lastUpdateId": "1", "timestamp": 5}, "x")
+    assert (snapshot.update_id, snapshot.snapshot_timestamp) == (1, 0.000005)
+
+
+def test_orders_of_an_answer() -> None:
+    order = read(models.Order, body("execute_order.limit_resting.200"), "x")
+    assert (order.status, order.order_type, order.side) == (OrderStatus.NEW, OrderType.LIMIT, Side.BID)
+    assert (order.client_id_text, order.executed_quantity) == (None, Decimal(0))
+    assert order.created_timestamp == 1757621440.699
+
+
+def test_orders_of_the_history_have_another_time_format() -> None:
+    (row,) = body("get_order_history.cancelled.200")
+    order = read(models.HistoricalOrder, row, "x")
+    assert order.status is OrderStatus.CANCELLED
+    assert order.created_timestamp == 1757621440.699
+
+
+def test_absent_quantities_stay_absent() -> None:
+    row = {**body("get_order_history.cancelled.200")[0]}
+    for name in ("executedQuantity", "quantity", "price"):
+        row.pop(name)
+    order = read(models.HistoricalOrder, row, "x")
+    assert (order.executed_quantity, order.quantity, order.price) == (None, None, None)
+
+
+@pytest.mark.parametrize("client_id", [55555, "55555"])
+def test_client_ids_are_text_here_whatever_they_are_on_the_wire(client_id: Any) -> None:
+    order = read(models.Order, {**body("execute_order.limit_resting.200"), "clientId": client_id}, "x")
+    fill = read(models.Fill, {**body("get_fills.spot_buy.200")[0], "clientId": client_id}, "x")
+    assert (order.client_id_text, fill.client_id_text) == ("55555", "55555")
+
+
+def test_f13_fills_tell_maker_fee_and_time() -> None:
+    fill = read(models.Fill, body("get_fills.spot_buy.200")[0], "x")
+    assert (fill.fee, fill.fee_symbol, fill.is_maker, fill.client_id_text) == (Decimal("0.000001"), "ETH", False, None)
+    assert fill.fill_timestamp == 1755105961.197
+
+
+@pytest.mark.parametrize("status", ["Elsewhere", "", None, 5])
+def test_unknown_order_status_is_an_error(status: Any) -> None:
+    with pytest.raises(WireFormatError, match="status"):
+        read(models.Order, {**body("execute_order.limit_resting.200"), "status": status}, "x")
+
+
+def test_candles_of_empty_buckets_have_no_prices() -> None:
+    candle = read(models.Kline, body("get_klines.200")[0], "x")
+    assert candle.start_timestamp == 1757604780.0
+    empty = {
+        "start": "2025-09-11 15:33:00",
+        "end": "2025-09-11 15:34:00",
+        "volume": "0",
+        "quoteVolume": "0",
+        "trades": "0",
+    }
+    assert read(models.Kline, empty, "x").close is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [
+        (models.SystemState, {"status": "Ok", "message": None}),
+        (models.Ticker, body("get_ticker.200")),
+        (models.MarkPrice, body("get_mark_prices.200")[0]),
+        (models.BorrowLendPosition, {"symbol": "USDC", "netQuantity": "-5"}),
+        (models.OrderResult, {"operation": "Err", "code": "INVALID_ORDER", "message": "x"}),
+    ],
+)
+def test_other_payloads_are_read(kind: type, payload: Any) -> None:
+    assert isinstance(read(kind, payload, "x"), kind)
+
+
+def test_fees_of_the_account_are_basis_points_and_may_be_rebates() -> None:
+    row = {
+        "spotMakerFee": "-1",
+        "spotTakerFee": "10",
+        "futuresMakerFee": "2",
+        "futuresTakerFee": "5",
+        "leverageLimit": "10",
+    }
+    assert read(models.AccountSummary, row, "x").spot_maker_fee == Decimal(-1)
+
+
+@pytest.mark.parametrize(
+    ("row", "answer"), [({"marketType": "SPOT"}, True), ({"marketType": "MONAD"}, False), ({}, False), ("SPOT", False)]
+)
+def test_rows_of_other_market_types_are_simply_not_of_this_type(row: Any, answer: bool) -> None:
+    assert is_market_type(row, MarketType.SPOT) is answer
+
+
+def test_one_odd_row_hides_no_other_and_is_named() -> None:
+    good = body("get_fills.spot_buy.200")[0]
+    rows, complaints = read_rows(models.Fill, [good, {**good, "price": "NaN"}, "text", good], "get_fills")
+    assert len(rows) == 2
+    assert [complaint.split(":")[0] for complaint in complaints] == ["get_fills[ETH_USDC]", "get_fills[2]"]
+
+
+def test_one_odd_asset_hides_no_other_and_is_named() -> None:
+    good = {"available": "1", "locked": "0", "staked": "0"}
+    balances, complaints = read_balances({"USDC": good, "SOL": {**good, "locked": "x"}})
+    assert list(balances) == ["USDC"]
+    assert complaints[0].startswith("get_balances[SOL]: ")
+
+
+def test_captured_balances_are_read() -> None:
+    balances, complaints = read_balances(body("get_balances.200"))
+    assert balances["USDC"].available == Decimal("112.847976936")
+    assert not complaints
+
+
+@pytest.mark.parametrize("payload", [None, {}, "text"])
+def test_an_answer_that_is_no_list_is_an_error(payload: Any) -> None:
+    with pytest.raises(WireFormatError, match="get_fills"):
+        read_rows(models.Fill, payload, "get_fills")
+    with pytest.raises(WireFormatError, match="get_balances"):
+        read_balances([])

@@ -1,0 +1,102 @@
+"""Units: times between their encodings and seconds, and decimals between text and Decimal."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backpack_connector.protocol import units
+from backpack_connector.protocol.errors import WireFormatError
+from tests.protocol.samples import BOUNDED
+
+DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**15), max_value=10**15)
+
+
+def test_integers_become_seconds() -> None:
+    assert units.seconds_from_us(1_790_915_525_103_070) == 1_790_915_525.10307
+    assert units.seconds_from_ms(1_757_621_440_699) == 1_757_621_440.699
+
+
+@pytest.mark.parametrize("stamp", [1_785_949_200_000, 1_785_949_200_000_000])
+def test_disputed_unit_is_told_by_magnitude(stamp: int) -> None:
+    assert units.seconds_from_ms_or_us(stamp) == 1_785_949_200
+
+
+def test_seconds_become_integers() -> None:
+    assert units.ms_from_seconds(1_757_621_440.699) == 1_757_621_440_699
+    assert units.us_from_seconds(1_757_621_440.5) == 1_757_621_440_500_000
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2025-09-11T20:10:40", 1_757_621_440.0),
+        ("2025-09-11T20:10:40.699", 1_757_621_440.699),
+        ("2025-09-11T20:10:40.699123", 1_757_621_440.699123),
+        ("2025-09-11T20:10:40.6991234", 1_757_621_440.699123),
+        ("2025-09-11T20:10:40.7", 1_757_621_440.7),
+        ("2025-09-11 20:10:40", 1_757_621_440.0),
+        ("2025-09-11T20:10:40+00:00", 1_757_621_440.0),
+    ],
+)
+def test_times_without_zone_are_utc(text: str, seconds: float) -> None:
+    assert units.seconds_from_iso(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2025-13-01T00:00:00", "2025-09-11T20:10:40.x", None, 5])
+def test_text_that_is_no_time_is_an_error(text: object) -> None:
+    with pytest.raises(WireFormatError, match="UTC time"):
+        units.seconds_from_iso(text)  # type: ignore[arg-type]
+
+
+def test_times_are_written_as_the_histories_write_them() -> None:
+    assert units.iso_from_us(1_757_621_440_699_123) == "2025-09-11T20:10:40.699"
+    assert units.iso_from_us(1_757_621_440_000_000) == "2025-09-11T20:10:40"
+    assert units.iso_from_us(1_757_621_440_000_000, separator=" ") == "2025-09-11 20:10:40"
+
+
+@pytest.mark.parametrize(("text", "value"), [("0.10", "0.10"), ("1E-8", "0.00000001"), (5, "5"), ("-3.5", "-3.5")])
+def test_numbers_are_read_exactly(text: str, value: str) -> None:
+    assert units.decimal_from_text(text) == Decimal(value)
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "", "abc", "0,5", 0.29, None, True, ["1"]])
+def test_what_is_no_exact_number_is_an_error(text: object) -> None:
+    with pytest.raises(WireFormatError, match="decimal"):
+        units.decimal_from_text(text)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("86700.0", "86700"), ("1E-8", "0.00000001"), ("1E+5", "100000"), ("-0.0", "0"), ("0.10", "0.1"), ("100", "100")],
+)
+def test_decimals_are_written_plainly(value: str, text: str) -> None:
+    assert units.decimal_text(Decimal(value)) == text
+
+
+@BOUNDED
+@given(DECIMALS)
+def test_written_decimals_never_use_exponents_and_lose_nothing(value: Decimal) -> None:
+    text = units.decimal_text(value)
+    assert "E" not in text.upper()
+    assert Decimal(text) == value
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity"])
+def test_what_is_no_number_cannot_be_written(value: str) -> None:
+    with pytest.raises(ValueError, match="cannot be sent"):
+        units.decimal_text(Decimal(value))
+
+
+@pytest.mark.parametrize(
+    ("value", "increment", "text"),
+    [("86700", "0.1", "86700.0"), ("0", "0.00001", "0.00000"), ("12", "1", "12"), ("120", "10", "120")],
+)
+def test_streams_pad_to_the_increment(value: str, increment: str, text: str) -> None:
+    assert units.padded_text(Decimal(value), Decimal(increment)) == text
+
+
+def test_basis_points_become_fractions() -> None:
+    assert units.fraction_from_bps(Decimal(8)) == Decimal("0.0008")
+    assert units.fraction_from_bps(Decimal("-0.5")) == Decimal("-0.00005")
