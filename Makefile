@@ -3,7 +3,7 @@
 SECONDS ?= 60
 PYTHON := .venv/bin/python
 
-.PHONY: demo test check fix environment
+.PHONY: demo test check fix docs environment
 
 demo: environment  ## a real bot makes a market on the simulator for SECONDS, then its books are compared
 	@$(PYTHON) -m backpack_connector.demo --seconds $(SECONDS)
@@ -16,6 +16,9 @@ check: environment  ## what must hold before a commit; `make fix` repairs the fi
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
 	$(PYTHON) -m pytest
+
+docs: environment  ## writes the parts of README.md and ARCHITECTURE.md that the code determines
+	$(PYTHON) -m tests.documentation
 
 fix: environment
 	$(PYTHON) -m ruff check --fix .

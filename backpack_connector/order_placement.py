@@ -304,7 +304,8 @@ class OrderPlacement(_Base):
             fields["clientId"] = int(order_id)
         answer = await self.request("cancel_order", fields)
         if answer is None:  # 202: accepted, not yet executed (F20)
-            self._update_state(tracked_order, OrderState.PENDING_CANCEL)
+            if not tracked_order.is_pending_create:  # otherwise it has to be announced before anything else
+                self._update_state(tracked_order, OrderState.PENDING_CANCEL)
             self._reconciler.settle_soon(tracked_order)
             return True
         report = read(Order, answer, "cancel_order")

@@ -23,9 +23,19 @@ LATER = {
 }
 # API §1.5: the official list, then the words that are in use without being in it.
 INSTRUCTIONS = set(
-    ["accountQuery", "accountUpdate", "balanceQuery", "borrowLendExecute", "borrowHistoryQueryAll", "borrowLendPositionQuery", "borrowPositionHistoryQueryAll", "collateralQuery", "convertDust", "depositAddressQuery", "depositQueryAll", "dustHistoryQueryAll", "fillHistoryQueryAll", "fundingHistoryQueryAll", "interestHistoryQueryAll", "maxBorrowQuantity", "maxOrderQuantity", "maxWithdrawalQuantity", "orderCancel", "orderCancelAll", "orderExecute", "orderHistoryQueryAll", "orderQuery", "orderQueryAll", "positionHistoryQueryAll", "positionQuery", "quoteAccept", "quoteFillHistoryQueryAll", "quoteHistoryQueryAll", "quoteSubmit", "rfqCancel", "rfqFillHistoryQueryAll", "rfqHistoryQueryAll", "rfqQuery", "rfqRefresh", "rfqSubmit", "settlementHistoryQueryAll", "strategyCancel", "strategyCancelAll", "strategyCreate", "strategyHistoryQueryAll", "strategyQuery", "strategyQueryAll", "withdraw", "withdrawalQueryAll"]
-) | set(
-    ["vaultMint", "vaultRedeemRequest", "vaultRedeemCancel", "vaultMintHistoryQueryAll", "vaultRedeemHistoryQueryAll", "vaultPendingRedeemsQuery", "vaultNavQuery"]
+    """
+    accountQuery accountUpdate balanceQuery borrowLendExecute borrowHistoryQueryAll
+    borrowLendPositionQuery borrowPositionHistoryQueryAll collateralQuery convertDust
+    depositAddressQuery depositQueryAll dustHistoryQueryAll fillHistoryQueryAll fundingHistoryQueryAll
+    interestHistoryQueryAll maxBorrowQuantity maxOrderQuantity maxWithdrawalQuantity orderCancel
+    orderCancelAll orderExecute orderHistoryQueryAll orderQuery orderQueryAll positionHistoryQueryAll
+    positionQuery quoteAccept quoteFillHistoryQueryAll quoteHistoryQueryAll quoteSubmit rfqCancel
+    rfqFillHistoryQueryAll rfqHistoryQueryAll rfqQuery rfqRefresh rfqSubmit settlementHistoryQueryAll
+    strategyCancel strategyCancelAll strategyCreate strategyHistoryQueryAll strategyQuery
+    strategyQueryAll withdraw withdrawalQueryAll
+    vaultMint vaultRedeemRequest vaultRedeemCancel vaultMintHistoryQueryAll vaultRedeemHistoryQueryAll
+    vaultPendingRedeemsQuery vaultNavQuery
+    """.split()
 )
 
 
