@@ -22,8 +22,7 @@ LATER = {
     "get_vault_redeem_history",
 }
 # API §1.5: the official list, then the words that are in use without being in it.
-INSTRUCTIONS = set(
-    """
+_INSTRUCTION_WORDS = """
     accountQuery accountUpdate balanceQuery borrowLendExecute borrowHistoryQueryAll
     borrowLendPositionQuery borrowPositionHistoryQueryAll collateralQuery convertDust
     depositAddressQuery depositQueryAll dustHistoryQueryAll fillHistoryQueryAll fundingHistoryQueryAll
@@ -35,8 +34,8 @@ INSTRUCTIONS = set(
     strategyQueryAll withdraw withdrawalQueryAll
     vaultMint vaultRedeemRequest vaultRedeemCancel vaultMintHistoryQueryAll vaultRedeemHistoryQueryAll
     vaultPendingRedeemsQuery vaultNavQuery
-    """.split()
-)
+"""
+INSTRUCTIONS = set(_INSTRUCTION_WORDS.split())
 
 
 @pytest.mark.parametrize("official", OFFICIAL, ids=lambda row: row["operation_id"])
