@@ -8,7 +8,7 @@ from hummingbot.connector.time_synchronizer import TimeSynchronizer
 from hummingbot.connector.utils import TimeSynchronizerRESTPreProcessor
 from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
 from hummingbot.core.web_assistant.auth import AuthBase
-from hummingbot.core.web_assistant.connections.data_types import RESTMethod, RESTResponse
+from hummingbot.core.web_assistant.connections.data_types import RESTMethod, RESTRequest, RESTResponse
 from hummingbot.core.web_assistant.rest_post_processors import RESTPostProcessorBase
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
@@ -53,6 +53,14 @@ class ReadAnswer(RESTResponse):
         return self._text
 
 
+class ClockOfSignedRequests(TimeSynchronizerRESTPreProcessor):
+    """Asks for the server's time before the first signed request; a public one needs no clock (F34)."""
+
+    async def pre_process(self, request: RESTRequest) -> RESTRequest:
+        """Synchronize the clock if that is needed and was not done yet."""
+        return await super().pre_process(request) if request.is_auth_required else request
+
+
 class AnswerReader(RESTPostProcessorBase):
     """Turns every answer of the exchange into data or a typed error (ARCHITECTURE.md, D2).
 
@@ -79,7 +87,7 @@ def build_api_factory(
     time_provider: Callable[[], Any] | None = None,
     auth: AuthBase | None = None,
 ) -> WebAssistantsFactory:
-    """Return a factory whose first request asks for the server's time: no signature is made without it (F34)."""
+    """Return a factory whose first signed request asks for the server's time: nothing is signed without it (F34)."""
     throttler = throttler or create_throttler()
     synchronizer = time_synchronizer or TimeSynchronizer()
 
@@ -90,7 +98,7 @@ def build_api_factory(
         throttler=throttler,
         auth=auth,
         rest_pre_processors=[
-            TimeSynchronizerRESTPreProcessor(synchronizer=synchronizer, time_provider=time_provider or server_time)
+            ClockOfSignedRequests(synchronizer=synchronizer, time_provider=time_provider or server_time)
         ],
         rest_post_processors=[AnswerReader()],
     )

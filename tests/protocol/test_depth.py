@@ -1,7 +1,6 @@
 """Depth sequencing: each rule in a table, and a model of an exchange that loses, repeats and lags."""
 
-import random
-from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -111,50 +110,152 @@ def test_a_restart_forgets_everything() -> None:
     assert sequence.update(11, 11, "x") is BUFFER
 
 
-@dataclass
-class Exchange:
-    """A book that changes by numbered events, with its whole past."""
+Levels = dict[tuple[str, int], int]
+Frame = tuple[int, int, Levels]
 
-    books: list[dict[int, int]] = field(default_factory=lambda: [{}])
+
+def applied(book: Levels, levels: Levels) -> Levels:
+    """Return a book with changed levels, where quantity zero deletes."""
+    return {level: quantity for level, quantity in {**book, **levels}.items() if quantity}
+
+
+def is_crossed(book: Levels) -> bool:
+    bids = [price for side, price in book if side == "bid"]
+    asks = [price for side, price in book if side == "ask"]
+    return bool(bids and asks) and max(bids) >= min(asks)
+
+
+class Market:
+    """A model of one market: an exchange whose book has numbered events, a line that loses frames, and a follower."""
+
+    def __init__(self) -> None:
+        self.books: list[Levels] = [{}]
+        self.unsent: Levels = {}
+        self.unsent_from = 1
+        self.line: list[Frame] = []
+        self.delivered: list[Frame] = []
+        self.snapshots: list[int] = []
+        self.sequence: DepthSequence[Levels] = DepthSequence()
+        self.book: Levels = {}
+        self.newest_received = 0
 
     @property
     def last_id(self) -> int:
         return len(self.books) - 1
 
-    def change(self, chance: random.Random) -> tuple[int, int, dict[int, int]]:
-        """Make one to three events at once and return them as one frame: (first id, last id, new levels)."""
-        first_id = self.last_id + 1
-        levels: dict[int, int] = {}
-        for _ in range(chance.randint(1, 3)):
-            price, quantity = chance.randint(1, 6), chance.randint(0, 3)
-            levels[price] = quantity
-            self.books.append(applied(self.books[-1], {price: quantity}))
-        return first_id, self.last_id, levels
+    def change(self, side: str, price: int, quantity: int) -> None:
+        """Make one event: a level changes, and the levels of the other side that it crosses go."""
+        sign = 1 if side == "bid" else -1
+        gone = [
+            (other, level)
+            for other, level in self.books[-1]
+            if quantity and other != side and sign * (price - level) >= 0
+        ]
+        levels = {**dict.fromkeys(gone, 0), (side, price): quantity}
+        self.books.append(applied(self.books[-1], levels))
+        self.unsent.update(levels)
+
+    def send(self) -> None:
+        """Put all events since the last frame into one frame, as the streams with a window do."""
+        if self.unsent_from <= self.last_id:
+            self.line.append((self.unsent_from, self.last_id, self.unsent))
+            self.unsent, self.unsent_from = {}, self.last_id + 1
+
+    def lose(self) -> None:
+        if self.line:
+            self.line.pop(0)
+
+    def deliver(self) -> None:
+        if self.line:
+            self.delivered.append(self.line.pop(0))
+            self.receive(self.delivered[-1])
+
+    def repeat(self, age: int) -> None:
+        """Deliver a frame again that was delivered some time ago."""
+        if age < len(self.delivered):
+            self.receive(self.delivered[-1 - age])
+
+    def receive(self, frame: Frame) -> None:
+        self.newest_received = max(self.newest_received, frame[1])
+        if self.sequence.update(*frame) is APPLY:
+            self.book = applied(self.book, frame[2])
+
+    def ask(self, lag: int) -> None:
+        """Ask for a snapshot; what answers may itself lag behind the exchange."""
+        self.snapshots.append(max(0, self.last_id - lag))
+
+    def answer(self) -> None:
+        if not self.snapshots:
+            return
+        snapshot_id = self.snapshots.pop(0)
+        replay = self.sequence.snapshot(snapshot_id)
+        if replay is not None:
+            self.book = self.books[snapshot_id]
+            for levels in replay:
+                self.book = applied(self.book, levels)
+
+    def check(self) -> None:
+        assert not is_crossed(self.books[-1])
+        last_id = self.sequence.last_update_id
+        assert self.sequence.is_synchronized == (last_id is not None)
+        if last_id is not None:
+            assert self.book == self.books[last_id]
+            assert last_id >= self.newest_received
 
 
-def applied(book: dict[int, int], levels: dict[int, int]) -> dict[int, int]:
-    return {price: quantity for price, quantity in {**book, **levels}.items() if quantity}
+CHANGES = st.lists(
+    st.tuples(st.sampled_from(["bid", "ask"]), st.integers(1, 6), st.sampled_from([0, 1, 2])), min_size=1, max_size=3
+)
+ACTIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("frame"), CHANGES, st.sampled_from(["deliver"] * 5 + ["lose", "hold"])),
+        st.tuples(st.just("snapshot"), st.sampled_from([0, 0, 1, 2, 4, 9, 99])),
+        st.sampled_from([("ask", 0), ("answer",), ("deliver",), ("repeat", 0), ("repeat", 2)]),
+    ),
+    min_size=15,
+    max_size=50,
+)
+
+
+def run(market: Market, action: tuple[Any, ...]) -> None:
+    name, *arguments = action
+    if name == "frame":
+        changes, fate = arguments
+        for change in changes:
+            market.change(*change)
+        market.send()
+        if fate != "hold":
+            getattr(market, fate)()
+    elif name == "snapshot":
+        market.snapshots.clear()
+        market.ask(*arguments)
+        market.answer()
+    else:
+        getattr(market, name)(*arguments)
 
 
 @BOUNDED
-@given(st.integers(0, 10**6))
-def test_whenever_it_is_synchronized_the_book_is_the_exchanges_at_that_id(seed: int) -> None:
-    chance = random.Random(seed)
-    exchange, book = Exchange(), {}
-    sequence: DepthSequence[dict[int, int]] = DepthSequence()
-    for _ in range(120):
-        frame = exchange.change(chance)
-        # Lost, delivered, or delivered twice.
-        for _ in range(chance.choices([0, 1, 2], [1, 12, 1])[0]):
-            if sequence.update(*frame) is Verdict.APPLY:
-                book = applied(book, frame[2])
-        if not sequence.is_synchronized and chance.random() < 0.4:
-            # Snapshots lag behind the stream, as the exchange's do.
-            snapshot_id = max(0, exchange.last_id - chance.choice([0, 0, 1, 2, 5, 9]))
-            replay = sequence.snapshot(snapshot_id)
-            if replay is not None:
-                book = dict(exchange.books[snapshot_id])
-                for levels in replay:
-                    book = applied(book, levels)
-        if sequence.last_update_id is not None:
-            assert book == exchange.books[sequence.last_update_id]
+@given(ACTIONS)
+def test_whenever_it_is_synchronized_the_book_is_the_exchanges_at_the_newest_id_received(
+    actions: list[tuple[Any, ...]],
+) -> None:
+    market = Market()
+    for action in actions:
+        run(market, action)
+        market.check()
+
+
+@BOUNDED
+@given(ACTIONS)
+def test_a_new_snapshot_always_brings_the_book_up_to_date(actions: list[tuple[Any, ...]]) -> None:
+    market = Market()
+    for action in actions:
+        run(market, action)
+    market.send()
+    while market.line:
+        market.deliver()
+    market.snapshots.clear()
+    market.ask(0)
+    market.answer()
+    assert market.sequence.last_update_id == market.last_id
+    assert market.book == market.books[-1]

@@ -56,7 +56,8 @@ def test_every_closed_set_is_in_this_table() -> None:
 
 
 def test_a_member_is_its_word_wherever_text_is_written() -> None:
-    assert Side.BID == "Bid"
+    word: str = Side.BID
+    assert word == "Bid"
     assert (str(Side.BID), f"{Side.BID}", "{}".format(Side.BID)) == ("Bid", "Bid", "Bid")  # noqa: UP032
 
 

@@ -4,6 +4,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from backpack_connector.protocol.errors import WireFormatError
 from backpack_connector.protocol.messages import parse_message, stream_of
 from tests.protocol.samples import BOUNDED, frame, names
 
-KINDS = {
+KINDS: dict[str, Any] = {
     "depth": messages.DepthUpdate,
     "trade": messages.PublicTrade,
     "order_update": messages.OrderUpdate,
@@ -135,6 +136,62 @@ def test_what_is_no_frame_is_one_short_sentence(content: Any, sentence: str) -> 
     with pytest.raises(WireFormatError, match=sentence) as caught:
         parse_message(content)
     assert len(str(caught.value)) < 250
+
+
+READABLE = [name for name in names("ws") if name.split(".")[0] in KINDS and "data" in frame(name)]
+MISSING = [
+    pytest.param(name, field.encode_name, id=f"{name}-{field.encode_name}")
+    for name in ("depth", "trade", "order_update.market_fill", "balance_update")
+    for field in msgspec.structs.fields(KINDS[name.split(".")[0]])
+    if field.required
+]
+
+
+@pytest.mark.parametrize(("name", "key"), MISSING)
+def test_a_missing_field_is_named_with_its_stream(name: str, key: str) -> None:
+    content = frame(name)
+    content["data"].pop(key)
+    with pytest.raises(WireFormatError, match=f"{content['stream']}: .* missing required field `{key}`"):
+        parse_message(content)
+
+
+WRONG_VALUES = [
+    ("trade", "p", "NaN", "price is NaN"),
+    ("trade", "q", "Infinity", "quantity is Infinity"),
+    ("trade", "p", "abc", r"Invalid decimal string - at `\$.p`"),
+    ("trade", "p", True, r"Expected `decimal`, got `bool` - at `\$.p`"),
+    ("trade", "t", "5", r"Expected `int`, got `str` - at `\$.t`"),
+    ("trade", "E", 10**400, r"Expected `int` <= 9223372036854775807 - at `\$.E`"),
+    ("trade", "T", -1, r"Expected `int` >= 0 - at `\$.T`"),
+    ("depth", "u", None, r"Expected `int`, got `null` - at `\$.u`"),
+    ("depth", "a", [["1"]], r"Expected `array` of length 2, got 1 - at `\$.a\[0\]`"),
+    ("depth", "b", [["1", 2]], r"Expected `str`, got `int` - at `\$.b\[0\]\[1\]`"),
+    ("balance_update", "A", "NaN", "available is NaN"),
+    ("order_update.market_fill", "n", "NaN", "fee is NaN"),
+    ("order_update.market_fill", "S", "Sideways", r"Invalid enum value 'Sideways' - at `\$.S`"),
+    ("order_update.market_fill", "X", None, r"Expected `str`, got `null` - at `\$.X`"),
+]
+
+
+@pytest.mark.parametrize(("name", "key", "value", "sentence"), WRONG_VALUES)
+def test_a_value_of_the_wrong_kind_is_named_with_its_place(name: str, key: str, value: Any, sentence: str) -> None:
+    content = frame(name)
+    content["data"][key] = value
+    with pytest.raises(WireFormatError, match=f"{content['stream']}: {sentence}"):
+        parse_message(content)
+
+
+@BOUNDED
+@given(st.sampled_from(READABLE), st.data())
+def test_one_odd_value_in_a_captured_frame_is_read_or_a_format_error(name: str, data: st.DataObject) -> None:
+    content = frame(name)
+    content["data"][data.draw(st.sampled_from(sorted(content["data"])))] = data.draw(JSON)
+    try:
+        message = parse_message(content)
+    except WireFormatError:
+        return
+    assert isinstance(message, KINDS[name.split(".")[0]])
+    assert getattr(message, "event_timestamp", 0.0) >= 0
 
 
 @BOUNDED

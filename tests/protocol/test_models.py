@@ -12,6 +12,29 @@ from backpack_connector.protocol.models import is_market_type, read_balances, re
 from backpack_connector.protocol.wire import read
 from tests.protocol.samples import body, names
 
+MODELS: dict[str, Any] = {
+    "get_status": models.SystemState,
+    "get_market": models.Market,
+    "get_depth": models.DepthSnapshot,
+    "get_ticker": models.Ticker,
+    "get_mark_prices": list[models.MarkPrice],
+    "get_klines": list[models.Kline],
+    "get_balances": dict[str, models.Balance],
+    "execute_order": models.Order,
+    "get_order_history": list[models.HistoricalOrder],
+    "get_fills": list[models.Fill],
+}
+CAPTURED = [name for name in names("rest") if name.split(".")[0] in MODELS and name.endswith(".200")]
+
+
+@pytest.mark.parametrize("name", CAPTURED)
+def test_every_captured_answer_is_read_by_its_model(name: str) -> None:
+    read(MODELS[name.split(".")[0]], body(name), name)
+
+
+def test_every_model_here_has_a_captured_answer() -> None:
+    assert {name.split(".")[0] for name in CAPTURED} == set(MODELS)
+
 
 @pytest.mark.parametrize("name", names("rest", "get_market."))
 def test_captured_markets_are_read(name: str) -> None:
@@ -55,9 +78,16 @@ def test_depth_ids_are_numbers_however_they_are_written(name: str) -> None:
     assert snapshot.snapshot_timestamp < 2_000_000_000
 
 
-def test_depth_id_that_is_no_number_is_an_error_when_it_is_asked_for() -> None:
-    snapshot = read(models.DepthSnapshot, {"asks": [], "bids": [], "lastUpdateId": "1", "timestamp": 5}, "x")
-    assert (snapshot.update_id, snapshot.snapshot_timestamp) == (1, 0.000005)
+@pytest.mark.parametrize("update_id", ["abc", "", "-5", "1.5", "1" * 30, None, 1.5])
+def test_a_depth_id_that_is_no_number_is_an_error(update_id: Any) -> None:
+    with pytest.raises(WireFormatError, match="lastUpdateId"):
+        read(models.DepthSnapshot, {**body("get_depth.200"), "lastUpdateId": update_id}, "get_depth")
+
+
+@pytest.mark.parametrize("timestamp", [-1, 10**400, "now", 1.5])
+def test_a_time_that_no_float_can_hold_is_an_error(timestamp: Any) -> None:
+    with pytest.raises(WireFormatError, match="timestamp"):
+        read(models.DepthSnapshot, {**body("get_depth.200"), "timestamp": timestamp}, "get_depth")
 
 
 def test_orders_of_an_answer() -> None:

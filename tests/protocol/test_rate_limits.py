@@ -36,9 +36,8 @@ def test_an_operation_counts_in_its_pool(operation_id: str, of_client: RatePool,
     assert server_pool(endpoint(operation_id)) is of_server
 
 
-@pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: row.operation_id)
-def test_a_client_never_counts_more_generously_than_a_model_of_the_server(row: Endpoint) -> None:
-    assert client_pool(row).limit <= server_pool(row).limit
+def test_a_client_never_counts_more_generously_than_a_model_of_the_server() -> None:
+    assert not [row for row in ENDPOINTS if client_pool(row).limit > server_pool(row).limit]
 
 
 @pytest.mark.parametrize("pool", Pool)

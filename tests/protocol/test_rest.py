@@ -5,16 +5,34 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backpack_connector.protocol.endpoints import endpoint
 from backpack_connector.protocol.enums import Side
 from backpack_connector.protocol.errors import ConfigurationError, OrderNotFound, Unavailable, WireFormatError
 from backpack_connector.protocol.rest import build_request, read_response
-from backpack_connector.protocol.signing import Credentials
-from tests.protocol.samples import names, sample
+from backpack_connector.protocol.signing import Credentials, is_signed_by
+from tests.protocol.samples import BOUNDED, names, sample
 
 PAIR = sample("signing_vectors.json")["key_pairs"]["K1"]
 SIGNER = Credentials(PAIR["api_key"], PAIR["api_secret"])
+FIELDS = st.dictionaries(
+    st.text("abcXYZ", min_size=1, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers(0, 2**32 - 1)
+    | st.text("aTrue.1_", max_size=6)
+    | st.sampled_from(Side)
+    | st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12),
+    max_size=5,
+)
+
+
+def text_for_the_server(instruction: str, sent: dict[str, Any]) -> str:
+    """Return what the server makes of the parsed parameters of a request (API §1.4)."""
+    pairs = [f"{name}={json.dumps(value).strip(chr(34))}" for name, value in sorted(sent.items())]
+    return "&".join([f"instruction={instruction}", *pairs])
 
 
 def test_public_reads_carry_their_parameters_in_the_query_and_no_headers() -> None:
@@ -55,12 +73,42 @@ def test_signed_reads_are_signed_over_their_query() -> None:
 
 
 def test_batches_are_lists_signed_order_by_order() -> None:
-    orders = [{"symbol": "A_B", "side": Side.ASK}, {"symbol": "C_D", "x": None}]
-    request = build_request(endpoint("execute_order_batch"), orders, credentials=SIGNER, timestamp_ms=7)
+    orders: list[dict[str, Any]] = [{"symbol": "A_B", "side": Side.ASK}, {"symbol": "C_D", "x": None}]
+    request = build_request(
+        endpoint("execute_order_batch"), orders, credentials=SIGNER, timestamp_ms=7, window_ms=60_000
+    )
     assert json.loads(request.body or "") == [{"side": "Ask", "symbol": "A_B"}, {"symbol": "C_D"}]
     assert request.headers["X-Signature"] == SIGNER.sign(
-        "instruction=orderExecute&side=Ask&symbol=A_B&instruction=orderExecute&symbol=C_D&timestamp=7&window=5000"
+        "instruction=orderExecute&side=Ask&symbol=A_B&instruction=orderExecute&symbol=C_D&timestamp=7&window=60000"
     )
+
+
+@BOUNDED
+@given(FIELDS)
+def test_the_signature_covers_exactly_the_body_that_is_sent(fields: dict[str, Any]) -> None:
+    request = build_request(endpoint("execute_order"), fields, credentials=SIGNER, timestamp_ms=7)
+    sent = json.loads(request.body or "")
+    assert set(sent) == {name for name, value in fields.items() if value is not None}
+    text = f"{text_for_the_server('orderExecute', sent)}&timestamp=7&window=5000"
+    assert is_signed_by(PAIR["api_key"], request.headers["X-Signature"], text)
+
+
+@BOUNDED
+@given(FIELDS)
+def test_the_signature_covers_exactly_the_query_that_is_sent(fields: dict[str, Any]) -> None:
+    request = build_request(endpoint("get_fills"), fields, credentials=SIGNER, timestamp_ms=7)
+    assert set(request.query) == {name for name, value in fields.items() if value is not None}
+    text = f"{text_for_the_server('fillHistoryQueryAll', request.query)}&timestamp=7&window=5000"
+    assert is_signed_by(PAIR["api_key"], request.headers["X-Signature"], text)
+
+
+@BOUNDED
+@given(st.lists(FIELDS, min_size=1, max_size=3))
+def test_the_signature_covers_exactly_the_batch_that_is_sent(batch: list[dict[str, Any]]) -> None:
+    request = build_request(endpoint("execute_order_batch"), batch, credentials=SIGNER, timestamp_ms=7)
+    orders = [text_for_the_server("orderExecute", sent) for sent in json.loads(request.body or "")]
+    text = f"{'&'.join(orders)}&timestamp=7&window=5000"
+    assert is_signed_by(PAIR["api_key"], request.headers["X-Signature"], text)
 
 
 def test_an_operation_without_parameters_signs_its_instruction() -> None:
@@ -106,9 +154,26 @@ def test_plain_text_operations_answer_with_text() -> None:
     assert read_response("get_time", 200, "1785948047107", is_json=False) == "1785948047107"
 
 
-def test_unreadable_json_is_one_sentence() -> None:
+UNREADABLE = {
+    "cut off": '{"a":',
+    "page": "<html>",
+    "not a number": "[NaN]",
+    "exponent beyond Decimal": "[1.5e99999999999999999999]",
+    "nesting beyond the stack": "[" * 100_000,
+    "half of a surrogate pair": '["\ud800"]',
+}
+
+
+@pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_whatever_is_no_json_is_a_format_error(text: str) -> None:
     with pytest.raises(WireFormatError, match="get_balances: the answer is no JSON"):
-        read_response("get_balances", 200, '{"a":')
+        read_response("get_balances", 200, text)
+
+
+@pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_an_unreadable_error_answer_still_leaves_the_outcome_open(text: str) -> None:
+    with pytest.raises(Unavailable):
+        read_response("execute_order", 503, text)
 
 
 @pytest.mark.parametrize("name", names("rest"))

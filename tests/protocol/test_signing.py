@@ -3,6 +3,7 @@
 import base64
 import traceback
 from decimal import Decimal
+from enum import Enum, IntEnum
 from typing import Any
 
 import pytest
@@ -74,6 +75,37 @@ def test_words_of_closed_sets_and_decimals_are_written_as_on_the_wire() -> None:
     assert value_text("12.300") == "12.300"
 
 
+class Colour(str, Enum):
+    """A closed set whose `str()` is not its word."""
+
+    RED = "Red"
+
+
+class Level(IntEnum):
+    """A closed set of numbers."""
+
+    HIGH = 3
+
+
+@pytest.mark.parametrize(("value", "text"), [(Colour.RED, "Red"), (Level.HIGH, "3")])
+def test_a_member_of_any_closed_set_is_signed_by_its_value(value: Any, text: str) -> None:
+    assert value_text(value) == text
+
+
+@BOUNDED
+@given(st.lists(FIELDS, min_size=1, max_size=4))
+def test_a_batch_is_each_order_with_its_instruction_and_one_time(batch: list[dict[str, Any]]) -> None:
+    end = "&timestamp=1&window=2"
+    orders = [signing_text("orderExecute", fields, 1, 2).removesuffix(end) for fields in batch]
+    assert batch_signing_text("orderExecute", batch, 1, 2) == "&".join(orders) + end
+
+
+@BOUNDED
+@given(st.text(max_size=12))
+def test_a_text_is_signed_as_it_is(value: str) -> None:
+    assert signing_text("x", {"name": value}, 1, 2) == f"instruction=x&name={value}&timestamp=1&window=2"
+
+
 @pytest.mark.parametrize("value", [0.1, None, [], {}])
 def test_values_whose_text_would_be_a_guess_are_refused(value: Any) -> None:
     with pytest.raises(ConfigurationError, match="cannot be sent"):
@@ -88,6 +120,22 @@ def test_any_text_is_verified_and_any_change_breaks_it(text: str, seed: bytes) -
     assert is_signed_by(api_key, signature, text)
     assert not is_signed_by(api_key, signature, text + "x")
     assert not is_signed_by(K2["api_key"], signature, text)
+
+
+@BOUNDED
+@given(st.text(max_size=20), st.integers(0, 64 * 8 - 1))
+def test_any_changed_bit_of_a_signature_breaks_it(text: str, bit: int) -> None:
+    signature = bytearray(base64.b64decode(credentials().sign(text)))
+    signature[bit // 8] ^= 1 << bit % 8
+    assert not is_signed_by(K1["api_key"], base64.b64encode(signature).decode(), text)
+
+
+@BOUNDED
+@given(st.text("aB=&1", min_size=1, max_size=20), st.data())
+def test_any_changed_character_of_the_text_breaks_its_signature(text: str, data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(text) - 1))
+    changed = f"{text[:place]}#{text[place + 1 :]}"
+    assert not is_signed_by(K1["api_key"], credentials().sign(text), changed)
 
 
 @pytest.mark.parametrize(
@@ -149,8 +197,10 @@ def test_f26_malformed_keys_are_one_sentence_that_names_the_field_and_shows_none
 ) -> None:
     with pytest.raises(ConfigurationError, match=sentence) as caught:
         Credentials(key, secret)
-    shown = "".join(traceback.format_exception_only(caught.value)) + repr(caught.value)
-    assert caught.value.__cause__ is None
+    error = caught.value
+    shown = "".join([*traceback.format_exception(error), repr(error), repr(error.__context__)])
+    assert str(error).count(". ") == 0
+    assert str(error).endswith(".")
     for hidden in (text.strip() for text in (key, secret)):
         assert not hidden or hidden not in shown
 

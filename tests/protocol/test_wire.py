@@ -39,7 +39,7 @@ def test_numbers_that_are_not_quoted_are_exact_too() -> None:
 def test_structs_cannot_be_changed() -> None:
     payment = read(Payment, {"paidAmount": "1"}, "here")
     with pytest.raises(AttributeError):
-        payment.paid_amount = Decimal(2)
+        payment.paid_amount = Decimal(2)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import sys
 import types
 import unittest
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -54,6 +54,17 @@ from backpack_connector.protocol import rate_limits  # noqa: E402
 from tests.spot.exchange_double import Bot, ExchangeDouble, Venue  # noqa: E402
 
 StartBot = Callable[..., Awaitable[Bot]]
+
+
+@pytest.fixture(autouse=True)
+def no_session_outlives_its_loop() -> Iterator[None]:
+    """Close Hummingbot's shared HTTP session, which the conformance suite leaves to the next test's event loop."""
+    yield
+    factory = ConnectionsFactory()
+    if factory._shared_client is not None:
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(factory.close())
+        loop.close()
 
 
 @pytest.fixture

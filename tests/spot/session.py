@@ -17,6 +17,7 @@ from backpack_connector.backpack_constants import SIMULATOR_DOMAIN, SIMULATOR_UR
 from backpack_connector.backpack_exchange import BackpackExchange
 from backpack_connector.protocol.enums import OrderBookState, OrderType, Side, TimeInForce
 from backpack_connector.protocol.signing import generate_key_pair
+from backpack_connector.protocol.streams import BALANCE_UPDATES, depth_stream
 from backpack_connector.simulator import Simulator, running_simulator
 from backpack_connector.simulator.engine import Execution
 from backpack_connector.simulator.orders import NewOrder
@@ -132,16 +133,33 @@ class World:
         return connector
 
     async def started(self, *trading_pairs: str, **options: Any) -> BackpackExchange:
-        """Return a connector that is ready."""
+        """Return a connector that is ready, hears its streams and asks nothing more about its account."""
         connector = self.connector(*trading_pairs, **options)
         await connector.start_network()
         await until(lambda: connector.ready)
+        await self.heard(connector)
         return connector
+
+    async def heard(self, connector: BackpackExchange) -> None:
+        """Wait until the exchange has all subscriptions of a connector, which it does not acknowledge."""
+        wanted = [(None, depth_stream(symbol)) for symbol in self._open_symbols(connector)]
+        if connector.is_trading_required:
+            wanted.append((self.key, BALANCE_UPDATES))
+            await self._has_polled(connector)
+        await until(lambda: all(self.simulator.hub.is_wanted(subscription) for subscription in wanted))
+
+    def _open_symbols(self, connector: BackpackExchange) -> "list[str]":
+        symbols = [pair.replace("-", "_") for pair in connector.trading_pairs]
+        markets = self.simulator.exchange.markets
+        return [name for name in symbols if name in markets and markets[name].state is not OrderBookState.CLOSED]
+
+    async def _has_polled(self, connector: BackpackExchange) -> None:
+        await until(lambda: connector._poll_notifier._waiters and not connector._poll_notifier.is_set())
 
     async def poll(self, connector: BackpackExchange) -> None:
         """Let the connector ask about its account and orders now, as the clock does every half minute."""
         # Hummingbot forgets a wish that comes while a poll is running.
-        await until(lambda: connector._poll_notifier._waiters)
+        await self._has_polled(connector)
         connector._set_current_timestamp(time.time())
         connector._poll_notifier.set()
 

@@ -166,10 +166,12 @@ async def test_frames_of_streams_and_symbols_that_are_not_tracked_are_ignored() 
     async with world(with_double=True) as here:
         here.fill_book()
         connector = await here.started(PAIR)
+        connections = len(here.double.connections)
         await _send_foreign_frames(here)
         here.rest(Side.BID, "149.5")
         await until(lambda: book_of(connector) == here.book())
         assert connector.ready
+        assert len(here.double.connections) == connections
 
 
 async def _send_foreign_frames(here: World) -> None:

@@ -105,7 +105,9 @@ async def test_f08_silent_stream_whose_book_moves_is_noticed_and_subscribed_agai
             return frame.get("params") != STREAMS or len(here.double.public.streams) > len(STREAMS)
 
         here.double.on_client_frame = withhold_first_subscription
-        connector = await here.started(PAIR)
+        connector = here.connector(PAIR)
+        await connector.start_network()
+        await until(lambda: connector.ready)
         here.rest(Side.BID, "149.5")
         await until(lambda: here.double.public.streams == STREAMS * 2)
         assert "is silent although its book has moved" in caplog.text

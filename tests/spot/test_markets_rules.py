@@ -9,7 +9,6 @@ from backpack_connector.backpack_base import BackpackExchangeBase
 from backpack_connector.backpack_exchange import BackpackExchange
 from backpack_connector.protocol.enums import OrderBookState
 from tests.spot.session import OTHER_PAIR, PAIR, SYMBOL, until, world
-from tests.spot.stream_double import UNAVAILABLE
 
 
 async def rules_of(here: Any, *pairs: str) -> BackpackExchange:
@@ -93,17 +92,3 @@ async def test_f21_rules_and_states_are_refreshed(monkeypatch: pytest.MonkeyPatc
         await until(lambda: not connector.trading_rules[PAIR].supports_market_orders)
         here.set_state(SYMBOL, OrderBookState.OPEN)
         await until(lambda: connector.trading_rules[PAIR].supports_market_orders)
-
-
-async def test_f33_failing_market_list_is_asked_again_with_growing_pauses() -> None:
-    async with world(with_double=True) as here:
-        here.fill_book()
-        connector = await here.started(PAIR)
-        await connector.stop_network()
-        asked = here.double.count("get_markets")
-        here.double.answer("get_markets", UNAVAILABLE)
-        await connector.start_network()
-        await until(lambda: here.double.count("get_markets") >= asked + 2)
-        here.double.answer("get_markets", None)
-        await until(lambda: connector.ready)
-        assert here.double.count("get_markets") - asked <= 6

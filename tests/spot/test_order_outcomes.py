@@ -94,7 +94,11 @@ async def test_f11_lost_answer_keeps_the_order_pending_and_finds_it(bot: Bot, fa
     assert bot.names(order_id) == ["BuyOrderCreated"]
     assert bot.order(order_id).current_state is OrderState.OPEN
     assert bot.order(order_id).exchange_order_id == order.order_id
-    await stays(lambda: bot.names(order_id) == ["BuyOrderCreated"], "the order is open", for_s=0.15)
+    await stays(
+        lambda: bot.names(order_id) == ["BuyOrderCreated"],
+        "the order is open",
+        for_s=0.5 if fault == "time-out" else 0.15,
+    )
     assert bot.double.count("execute_order") == 1
 
 

@@ -203,9 +203,10 @@ async def test_f13_a_rebate_is_a_negative_fee(deaf_bot: Bot, venue: Venue) -> No
 
 
 async def test_f13_fills_of_other_orders_of_the_account_are_not_taken(deaf_bot: Bot, venue: Venue) -> None:
-    orders = [await deaf_bot.open_buy("1", "149") for _ in range(2)]
-    venue.place(Side.BID, "149", "1", account=deaf_bot.account)
-    venue.place(Side.ASK, "149", "3")
+    # So many that their fills are asked together with everybody else's.
+    orders = [await deaf_bot.open_buy("1", "149") for _ in range(7)]
+    venue.place(Side.BID, "149", "2", account=deaf_bot.account)
+    venue.place(Side.ASK, "149", "9")
     venue.place(Side.ASK, "86000", "0.01", symbol="BTC_USDC")
     venue.place(Side.BID, "86000", "0.01", symbol="BTC_USDC", account=deaf_bot.account, client_id=5)
     await deaf_bot.poll()
