@@ -43,6 +43,7 @@ SNAPSHOT_LEVELS = 1000
 FIRST_RESYNC_PAUSE_S = 0.2
 LONGEST_RESYNC_PAUSE_S = 3.0
 SILENCE_S = 30.0
+FIRST_SILENCE_S = 5.0
 SILENCE_CHECK_S = 5.0
 CLOSED_PAIR_PAUSE_S = 60.0
 
@@ -188,7 +189,8 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             pair_metrics = self.metrics.get_or_create_pair_metrics(tracked.trading_pair)
             pair_metrics.snapshots_processed += 1
             pair_metrics.last_snapshot_timestamp = time.perf_counter()
-        tracked.last_update_at = time.monotonic()
+        # A snapshot may overtake the subscription that was sent before it, so a silent pair is looked at soon once.
+        tracked.last_update_at = time.monotonic() - max(0.0, SILENCE_S - FIRST_SILENCE_S)
         return True
 
     def _start_again(self, tracked: _TrackedBook) -> None:

@@ -204,7 +204,7 @@ class Market:
 
 
 CHANGES = st.lists(
-    st.tuples(st.sampled_from(["bid", "ask"]), st.integers(1, 6), st.sampled_from([0, 1, 2])), min_size=1, max_size=3
+    st.tuples(st.sampled_from(["bid", "ask"]), st.integers(1, 4), st.sampled_from([0, 1, 2])), min_size=1, max_size=3
 )
 ACTIONS = st.lists(
     st.one_of(
