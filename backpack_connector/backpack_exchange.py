@@ -62,19 +62,22 @@ class BackpackExchange(BackpackExchangeBase):
         balances, complaints = read_balances(await self.request("get_balances"))
         for complaint in complaints:
             self.logger().warning(f"A balance was left out: {complaint}")
-        self._spot_balances.set_capital(balances, asked_at, is_complete=not complaints)
-        await self._update_lent()
+        are_positions_known = await self._update_lent()
+        # "Nothing" is believed only with the lent funds at hand: an account may have lent everything it has (F32).
+        is_complete = not complaints and (bool(balances) or are_positions_known)
+        self._spot_balances.set_capital(balances, asked_at, is_complete=is_complete)
         self._publish_balances()
         self._balances_received = True
 
-    async def _update_lent(self) -> None:
+    async def _update_lent(self) -> bool:
+        """Ask for lent and borrowed funds; return whether they are known now."""
         try:
             answer = await self.request("get_borrow_lend_positions")
             positions, complaints = read_rows(BorrowLendPosition, answer, "get_borrow_lend_positions")
         except BackpackError as error:
             # What was lent a moment ago is a better guess than nothing (F15).
             self.logger().warning(f"Lent and borrowed funds could not be asked; the last known ones stay: {error}")
-            return
+            return False
         for complaint in complaints:
             self.logger().warning(f"A lent or borrowed position was left out: {complaint}")
         newly_borrowed = self._spot_balances.set_positions(positions, is_complete=not complaints)
@@ -82,6 +85,7 @@ class BackpackExchange(BackpackExchangeBase):
             self.logger().warning(
                 f"The account has borrowed {', '.join(sorted(newly_borrowed))}; borrowed funds are not part of totals."
             )
+        return True
 
     def _publish_balances(self) -> None:
         self._account_balances = self._spot_balances.totals()
