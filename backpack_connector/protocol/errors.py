@@ -115,7 +115,7 @@ class NoAnswer(RequestError):
 
 
 class Unavailable(RequestError):
-    """The exchange answered 5xx: it may or may not have done it."""
+    """The exchange answered 5xx or 408: it may or may not have done it."""
 
 
 class RateLimited(RequestError):
@@ -203,6 +203,7 @@ _MESSAGE_CLASSES: tuple[tuple[str, type[RequestError]], ...] = (
 )
 
 _TOO_MANY_REQUESTS = 429
+_REQUEST_TIMEOUT = 408
 _UNAUTHORIZED = (401, 403)
 _SERVER_ERROR_FROM = 500
 # Nothing of a CDN's error page helps anybody beyond its first words.
@@ -242,7 +243,7 @@ def _class_of(status: int, code: str | None, message: str) -> type[RequestError]
     # The status decides first where it alone says that the outcome is open.
     if status == _TOO_MANY_REQUESTS:
         return RateLimited
-    if status >= _SERVER_ERROR_FROM:
+    if status >= _SERVER_ERROR_FROM or status == _REQUEST_TIMEOUT:
         return Unavailable
     lower_message = message.lower()
     for beginning, error_class in _MESSAGE_CLASSES:

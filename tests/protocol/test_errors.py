@@ -90,6 +90,7 @@ ANSWERS = [
     ("too_many_requests", 429, "TOO_MANY_REQUESTS", "any text", RateLimited),
     ("too_many_requests_as_text", 429, None, "slow down", RateLimited),
     ("maintenance", 503, "MAINTENANCE", "any text", Unavailable),
+    ("request time-out", 408, "INVALID_CLIENT_REQUEST", "Order not found", Unavailable),
     ("server_error", 503, "SERVER_ERROR", "any text", Unavailable),
     ("unauthorized", 401, "UNAUTHORIZED", "any text", AuthenticationRefused),
     ("forbidden", 403, "FORBIDDEN", "any text", AuthenticationRefused),
