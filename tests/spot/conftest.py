@@ -51,7 +51,8 @@ with warnings.catch_warnings():
 
 from backpack_connector import order_reconciliation  # noqa: E402
 from backpack_connector.protocol import rate_limits  # noqa: E402
-from tests.spot.exchange_double import Bot, ExchangeDouble, Venue  # noqa: E402
+from tests.spot.exchange_double import ExchangeDouble  # noqa: E402
+from tests.spot.people import Bot, Venue  # noqa: E402
 
 StartBot = Callable[..., Awaitable[Bot]]
 

@@ -14,12 +14,9 @@ from backpack_connector import order_reports
 from backpack_connector.protocol.enums import Side
 from backpack_connector.simulator.payloads import order_payload
 from tests.spot.exchange_double import (
-    PAIR,
     Answer,
-    Bot,
     Call,
     Script,
-    Venue,
     answer,
     change,
     do_and_answer,
@@ -27,9 +24,8 @@ from tests.spot.exchange_double import (
     hold_request,
     lose_answer,
     lose_request,
-    stays,
-    until,
 )
+from tests.spot.people import PAIR, Bot, Venue, stays, until
 
 CANCELLED = ["BuyOrderCreated", "OrderCancelled"]
 FILLED = ["BuyOrderCreated", "OrderFilled", "BuyOrderCompleted"]

@@ -11,7 +11,8 @@ from hummingbot.core.data_type.in_flight_order import OrderState
 from hummingbot.core.data_type.trade_fee import DeductedFromReturnsTradeFee, TokenAmount
 
 from backpack_connector.protocol.enums import Side
-from tests.spot.exchange_double import Bot, Frame, Venue, answer, change, hold_answer, stays, until
+from tests.spot.exchange_double import Frame, answer, change, hold_answer
+from tests.spot.people import Bot, Venue, stays, until
 from tests.spot.test_order_placement import remembered_updates
 
 FILLED = ["BuyOrderCreated", "OrderFilled", "BuyOrderCompleted"]

@@ -12,22 +12,8 @@ from backpack_connector import backpack_constants, order_reconciliation
 from backpack_connector.protocol.enums import Side
 from backpack_connector.simulator.clock import wall_clock_us
 from tests.spot.conftest import StartBot, open_venue
-from tests.spot.exchange_double import (
-    PAIR,
-    SYMBOL,
-    Answer,
-    Bot,
-    Call,
-    Script,
-    Venue,
-    answer,
-    change,
-    do_and_answer,
-    lose_answer,
-    lose_request,
-    stays,
-    until,
-)
+from tests.spot.exchange_double import Answer, Call, Script, answer, change, do_and_answer, lose_answer, lose_request
+from tests.spot.people import PAIR, SYMBOL, Bot, Venue, stays, until
 
 LISTS = ("get_open_orders", "get_order_history", "get_fills")
 TIMEOUT = {"code": "TIMEOUT", "message": "Request timed out"}

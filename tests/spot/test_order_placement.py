@@ -14,7 +14,8 @@ from backpack_connector.backpack_exchange import BackpackExchange
 from backpack_connector.protocol.enums import Side
 from backpack_connector.protocol.errors import ConfigurationError
 from tests.spot.conftest import StartBot
-from tests.spot.exchange_double import PAIR, Bot, Venue, change, hold_answer, hold_request, until
+from tests.spot.exchange_double import change, hold_answer, hold_request
+from tests.spot.people import PAIR, Bot, Venue, until
 
 BOUGHT = ["BuyOrderCreated", "OrderFilled", "BuyOrderCompleted"]
 STREAM = pytest.mark.parametrize("has_stream", [True, False], ids=["with stream", "without stream"])

@@ -15,7 +15,8 @@ from hummingbot.core.data_type.trade_fee import DeductedFromReturnsTradeFee, Tok
 from backpack_connector import order_reconciliation
 from backpack_connector.protocol.enums import Side
 from tests.spot.conftest import StartBot
-from tests.spot.exchange_double import PAIR, Bot, Venue, answer, change, lose_request, until
+from tests.spot.exchange_double import answer, change, lose_request
+from tests.spot.people import PAIR, Bot, Venue, until
 
 LISTS = ("get_open_orders", "get_order_history", "get_fills")
 CANCELLED = ["BuyOrderCreated", "OrderCancelled"]

@@ -13,20 +13,8 @@ from backpack_connector import order_reconciliation, order_reports
 from backpack_connector.protocol.enums import OrderStatus, Side
 from backpack_connector.simulator.orders import Order
 from backpack_connector.simulator.refusals import Refusal
-from tests.spot.exchange_double import (
-    PAIR,
-    Answer,
-    Bot,
-    Call,
-    Frame,
-    Script,
-    Venue,
-    answer,
-    do_and_answer,
-    lose_answer,
-    lose_request,
-    until,
-)
+from tests.spot.exchange_double import Answer, Call, Frame, Script, answer, do_and_answer, lose_answer, lose_request
+from tests.spot.people import PAIR, Bot, Venue, until
 
 STEPS = 40
 SERVER_ERROR = {"code": "SERVER_ERROR", "message": "?"}
