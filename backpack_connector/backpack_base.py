@@ -83,6 +83,7 @@ class BackpackExchangeBase(OrderPlacement, OrderReports, ListedMarkets, Exchange
         self._balances_received = False
         self._has_missed_something = False
         self._on_their_way: set[str] = set()
+        self._cancels: dict[str, asyncio.Task[str | None]] = {}
         self._request_ended_at: dict[str, float] = {}
         self._reconciler_task: asyncio.Task[None] | None = None
         self._symbols_task: asyncio.Task[Any] | None = None

@@ -43,6 +43,8 @@ class OrderPlacement(_Base):
 
     _on_their_way: set[str]
     """Client ids of orders whose request has not ended yet."""
+    _cancels: dict[str, asyncio.Task[str | None]]
+    """Cancels whose answers are awaited, by client id."""
     _request_ended_at: dict[str, float]
     """When the requests of unknown outcome ended, by client id."""
 
@@ -261,6 +263,14 @@ class OrderPlacement(_Base):
     # Cancelling
 
     async def _execute_order_cancel(self, order: InFlightOrder) -> str | None:
+        """Cancel an order; whoever asks again while the answer is awaited gets the same answer."""
+        running = self._cancels.get(order.client_order_id)
+        if running is None:
+            running = self._cancels[order.client_order_id] = asyncio.ensure_future(self._cancel_once(order))
+            running.add_done_callback(lambda _: self._cancels.pop(order.client_order_id, None))
+        return await asyncio.shield(running)
+
+    async def _cancel_once(self, order: InFlightOrder) -> str | None:
         try:
             if await self._cancel_and_apply(order):
                 return str(order.client_order_id)
@@ -269,7 +279,7 @@ class OrderPlacement(_Base):
                 f"Failed to cancel order {order.client_order_id}: the exchange has no such resting order. "
                 "Asking what became of it."
             )
-            await self._reconciler.reconcile([order])
+            await self._reconciler.settle_now(order)
             return str(order.client_order_id) if order.is_cancelled else None
         except RequestError as error:
             self.logger().error(f"Failed to cancel order {order.client_order_id}: {error}")

@@ -35,6 +35,9 @@ class Urgency(IntEnum):
     READ = 2
 
 
+SAFETY = 1.05
+"""The exchange counts when requests arrive, which is later by a little more or less than when they are sent."""
+
 _RESERVED_SHARE = {Urgency.CANCEL: 0.0, Urgency.ORDER: 0.05, Urgency.READ: 0.10}
 
 
@@ -168,7 +171,8 @@ class RequestBudget(AsyncThrottlerBase):
     def pool(self, published: RatePool) -> RequestPool:
         """Return this budget's share of the window that all of the account's budgets in this process fill."""
         windows = _windows.setdefault(asyncio.get_running_loop(), {})
-        window = windows.setdefault((self._account, published.name), _Window(published.window_s, time.monotonic))
+        length_s = published.window_s * SAFETY
+        window = windows.setdefault((self._account, published.name), _Window(length_s, time.monotonic))
         # Orders and cancels never use the historical pool, so nothing is kept for them there.
         return RequestPool(
             max(1, int(published.limit * self.limits_pct)),

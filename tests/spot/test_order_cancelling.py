@@ -352,9 +352,21 @@ async def test_parity_cancel_all_tells_what_could_not_be_cancelled(bot: Bot) -> 
     assert second.current_state is OrderState.OPEN
 
 
-async def test_two_cancels_of_one_order_give_one_event(bot: Bot) -> None:
+async def test_cancels_of_one_order_that_come_together_are_sent_once_and_give_one_event(bot: Bot) -> None:
     order = await bot.open_buy("1", "149")
     for _ in range(3):
         cancel(bot, order)
-    await until(lambda: bot.double.count("cancel_order") == 3, "all are sent")
     await names_become(bot, order, CANCELLED)
+    assert bot.double.count("cancel_order") == 1
+
+
+async def test_f29_a_burst_of_cancels_that_find_nothing_asks_about_all_orders_together(bot: Bot, venue: Venue) -> None:
+    orders = [await bot.open_buy("0.1", f"14{digit}") for digit in range(9)]
+    for order in orders:
+        venue.cancel(bot.account, order.exchange_order_id, is_told=False)
+    asked_before = bot.double.count("get_order_history") + bot.double.count("get_fills")
+    for order in orders:
+        cancel(bot, order)
+    for order in orders:
+        await names_become(bot, order, CANCELLED)
+    assert bot.double.count("get_order_history") + bot.double.count("get_fills") - asked_before <= 6
