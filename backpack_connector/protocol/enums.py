@@ -105,6 +105,51 @@ class OrderEvent(WireEnum):
     TRIGGER_FAILED = "triggerFailed"
 
 
+class OrderOrigin(WireEnum):
+    """Who caused an order. Source: API §3.4, key O; descriptive, so readers keep the text they do not know."""
+
+    USER = "USER"
+    LIQUIDATION = "LIQUIDATION_AUTOCLOSE"
+    ADL = "ADL_AUTOCLOSE"
+    COLLATERAL_CONVERSION = "COLLATERAL_CONVERSION"
+    SETTLEMENT = "SETTLEMENT_AUTOCLOSE"
+    BACKSTOP = "BACKSTOP_LIQUIDITY_PROVIDER"
+
+
+class SystemOrderType(WireEnum):
+    """Kind of an order that the exchange placed. Source: API §4.2; descriptive."""
+
+    COLLATERAL_CONVERSION = "CollateralConversion"
+    FUTURE_EXPIRY = "FutureExpiry"
+    LIQUIDATE_ON_ADL = "LiquidatePositionOnAdl"
+    LIQUIDATE_ON_BOOK = "LiquidatePositionOnBook"
+    LIQUIDATE_ON_BACKSTOP = "LiquidatePositionOnBackstop"
+    ORDER_BOOK_CLOSED = "OrderBookClosed"
+
+
+class PositionEvent(WireEnum):
+    """Events of the stream account.positionUpdate. Source: API §3.4."""
+
+    OPENED = "positionOpened"
+    ADJUSTED = "positionAdjusted"
+    CLOSED = "positionClosed"
+
+
+class TriggerBy(WireEnum):
+    """Price that fires a conditional order. Source: API §4.1."""
+
+    LAST_PRICE = "LastPrice"
+    MARK_PRICE = "MarkPrice"
+    INDEX_PRICE = "IndexPrice"
+
+
+class SlippageToleranceType(WireEnum):
+    """Unit of a slippage tolerance. Source: API §4.1."""
+
+    TICK_SIZE = "TickSize"
+    PERCENT = "Percent"
+
+
 class SystemStatus(WireEnum):
     """Answer of GET /api/v1/status. Source: API §2.3."""
 

@@ -10,7 +10,7 @@ import msgspec
 
 from .enums import OrderEvent, OrderStatus, Side
 from .errors import WireFormatError
-from .streams import BALANCE_UPDATES, ORDER_UPDATES, split_stream_name
+from .streams import BALANCE_UPDATES, ORDER_UPDATES, POSITION_UPDATES, split_stream_name
 from .units import seconds_from_us
 from .wire import WireStruct, WireTime, read
 
@@ -73,6 +73,13 @@ class OrderUpdate(_Message, frozen=True, kw_only=True):
     fee_symbol: str | None = msgspec.field(name="N", default=None)
     expiry_reason: str | None = msgspec.field(name="R", default=None)
     origin: str | None = msgspec.field(name="O", default=None)
+    """USER, or who else caused the order: see enums.OrderOrigin."""
+    reduce_only: bool | None = msgspec.field(name="r", default=None)
+    post_only: bool | None = msgspec.field(name="y", default=None)
+    trigger_price: Decimal | None = msgspec.field(name="P", default=None)
+    trigger_quantity: str | None = msgspec.field(name="Y", default=None)
+    """Base units, or a percentage such as 80%."""
+    related_order_id: str | int | None = msgspec.field(name="I", default=None)
 
     @property
     def client_id_text(self) -> str | None:
@@ -104,6 +111,39 @@ class BalanceUpdate(_Message, frozen=True, kw_only=True):
     staked: Decimal = msgspec.field(name="S")
 
 
+class PositionUpdate(_Message, frozen=True, kw_only=True):
+    """A position of ours, absolute. The kind of stream `account.positionUpdate`.
+
+    On subscribing one message for each open position comes without an event (API §3.4).
+    """
+
+    symbol: str = msgspec.field(name="s")
+    net_quantity: Decimal = msgspec.field(name="q")
+    """Base units; negative = short, zero = closed."""
+    mark_price: Decimal = msgspec.field(name="M")
+    entry_price: Decimal = msgspec.field(name="B")
+    event: str | None = msgspec.field(name="e", default=None)
+    break_even_price: Decimal | None = msgspec.field(name="b", default=None)
+    net_exposure_quantity: Decimal | None = msgspec.field(name="Q", default=None)
+    """Base units, unsigned, with open orders that increase the risk."""
+    pnl_realized: Decimal | None = msgspec.field(name="p", default=None)
+    pnl_unrealized: Decimal | None = msgspec.field(name="P", default=None)
+    """USDC, since the last settlement."""
+    position_id: int | str | None = msgspec.field(name="i", default=None)
+
+
+class MarkPriceUpdate(_Message, frozen=True, kw_only=True):
+    """Mark price, index price and funding of a market, every second. The kind of stream `markPrice`."""
+
+    symbol: str = msgspec.field(name="s")
+    mark_price: Decimal = msgspec.field(name="p")
+    index_price: Decimal | None = msgspec.field(name="i", default=None)
+    funding_rate: Decimal | None = msgspec.field(name="f", default=None)
+    """Fraction per interval, running estimate."""
+    next_funding: WireTime | None = msgspec.field(name="n", default=None)
+    """Milliseconds on the wire, microseconds in the documentation: see units.seconds_from_ms_or_us."""
+
+
 class ErrorFrame(WireStruct, frozen=True, kw_only=True):
     """What the exchange answers to a frame that it does not accept; the socket stays open. Source: API §3.1."""
 
@@ -111,13 +151,15 @@ class ErrorFrame(WireStruct, frozen=True, kw_only=True):
     message: str
 
 
-Message = DepthUpdate | PublicTrade | OrderUpdate | BalanceUpdate | ErrorFrame
+Message = DepthUpdate | PublicTrade | OrderUpdate | BalanceUpdate | PositionUpdate | MarkPriceUpdate | ErrorFrame
 
 _KINDS: dict[str, type[Any]] = {
     "depth": DepthUpdate,
     "trade": PublicTrade,
     ORDER_UPDATES: OrderUpdate,
     BALANCE_UPDATES: BalanceUpdate,
+    POSITION_UPDATES: PositionUpdate,
+    "markPrice": MarkPriceUpdate,
 }
 
 

@@ -5,7 +5,7 @@ that only describe (states of a market, expiry reasons) are plain text, so that 
 decide (side, order type, order status) are closed sets, so that a new word is loud.
 """
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Annotated, Any
 
 import msgspec
@@ -13,6 +13,9 @@ import msgspec
 from .enums import MarketType, OrderBookState, OrderStatus, OrderType, Side, SystemStatus
 from .units import seconds_from_iso, seconds_from_ms, seconds_from_us
 from .wire import WireStruct, WireTime, read
+
+# Margin is an irrational number; this many digits keep it far below the last one that anybody shows.
+_MARGIN = Context(prec=34)
 
 _DigitsText = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,19}$")]
 
@@ -58,6 +61,14 @@ class MarginFunction(WireStruct, frozen=True, kw_only=True):
     type: str
     base: Decimal
     factor: Decimal
+
+    def fraction(self, notional: Decimal, leverage: Decimal | None = None) -> Decimal:
+        """Return the fraction of a notional in USDC that must be there as margin.
+
+        An account's leverage limit raises an initial margin to 1 / leverage; maintenance margins have none.
+        """
+        base = self.base if leverage is None else max(self.base, _MARGIN.divide(Decimal(1), leverage))
+        return max(base, _MARGIN.multiply(self.factor, _MARGIN.sqrt(notional)))
 
 
 class Market(WireStruct, frozen=True, kw_only=True):

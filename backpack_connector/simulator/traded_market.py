@@ -38,6 +38,16 @@ class TradedMarket:
         """Return the price of the last trade, or the seed price before the first one."""
         return self.instrument.seed_price if self.last_trade_price is None else self.last_trade_price
 
+    @property
+    def mark_price(self) -> Decimal:
+        """Return the price by which positions are valued."""
+        return self.last_price
+
+    @property
+    def index_price(self) -> Decimal:
+        """Return the price of the underlying elsewhere."""
+        return self.last_price
+
     def rest(self, order: Order, time_us: int) -> list[Event]:
         """Put what remains of an order into the book."""
         touch = self.book.touch

@@ -9,12 +9,17 @@ from backpack_connector.protocol.enums import (
     MarketType,
     OrderBookState,
     OrderEvent,
+    OrderOrigin,
     OrderStatus,
     OrderType,
+    PositionEvent,
     SelfTradePrevention,
     Side,
+    SlippageToleranceType,
+    SystemOrderType,
     SystemStatus,
     TimeInForce,
+    TriggerBy,
     WireEnum,
 )
 
@@ -29,6 +34,19 @@ WORDS = [
     (OrderBookState, "Open Closed CancelOnly LimitOnly PostOnly"),
     (OrderEvent, "orderAccepted orderCancelled orderExpired orderFill orderModified triggerPlaced triggerFailed"),
     (SystemStatus, "Ok Maintenance"),
+    (
+        OrderOrigin,
+        "USER LIQUIDATION_AUTOCLOSE ADL_AUTOCLOSE COLLATERAL_CONVERSION SETTLEMENT_AUTOCLOSE"
+        " BACKSTOP_LIQUIDITY_PROVIDER",
+    ),
+    (
+        SystemOrderType,
+        "CollateralConversion FutureExpiry LiquidatePositionOnAdl LiquidatePositionOnBook LiquidatePositionOnBackstop"
+        " OrderBookClosed",
+    ),
+    (PositionEvent, "positionOpened positionAdjusted positionClosed"),
+    (TriggerBy, "LastPrice MarkPrice IndexPrice"),
+    (SlippageToleranceType, "TickSize Percent"),
     (KlineInterval, "1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 3d 1w 1month"),
     (
         ExpiryReason,

@@ -20,6 +20,8 @@ KINDS: dict[str, Any] = {
     "trade": messages.PublicTrade,
     "order_update": messages.OrderUpdate,
     "balance_update": messages.BalanceUpdate,
+    "position_update": messages.PositionUpdate,
+    "mark_price": messages.MarkPriceUpdate,
     "error": messages.ErrorFrame,
 }
 JSON = st.recursive(
@@ -50,6 +52,27 @@ def test_f04_times_are_microseconds_on_the_wire_and_seconds_here() -> None:
     assert isinstance(trade, messages.PublicTrade)
     assert trade.event_timestamp == 1790915531.025
     assert (trade.price, trade.quantity, trade.is_buyer_maker) == (Decimal("86642.9"), Decimal("0.07206"), False)
+
+
+def test_f40_the_first_message_of_a_position_has_no_event_and_a_short_is_negative() -> None:
+    position = parse_message(frame("position_update.initial_short"))
+    assert isinstance(position, messages.PositionUpdate)
+    assert (position.event, position.symbol, position.net_quantity) == (None, "SOL_USDC_PERP", Decimal("-0.01"))
+    assert (position.entry_price, position.mark_price) == (Decimal("126.97"), Decimal("120.96"))
+    # API §2.3: realised and unrealised together are the profit since entry.
+    assert position.pnl_realized is not None
+    assert position.pnl_unrealized is not None
+    profit = (position.mark_price - position.entry_price) * position.net_quantity
+    assert position.pnl_realized + position.pnl_unrealized == profit
+
+
+def test_mark_prices_carry_index_and_funding() -> None:
+    mark = parse_message(frame("mark_price.subscription_1"))
+    assert isinstance(mark, messages.MarkPriceUpdate)
+    assert mark.index_price is not None
+    assert mark.funding_rate is not None
+    assert mark.next_funding is not None
+    assert mark.event_timestamp > 1_700_000_000
 
 
 def test_messages_without_engine_time_have_the_time_of_sending() -> None:
@@ -141,7 +164,14 @@ def test_what_is_no_frame_is_one_short_sentence(content: Any, sentence: str) -> 
 READABLE = [name for name in names("ws") if name.split(".")[0] in KINDS and "data" in frame(name)]
 MISSING = [
     pytest.param(name, field.encode_name, id=f"{name}-{field.encode_name}")
-    for name in ("depth", "trade", "order_update.market_fill", "balance_update")
+    for name in (
+        "depth",
+        "trade",
+        "order_update.market_fill",
+        "balance_update",
+        "position_update.initial_short",
+        "mark_price.subscription_1",
+    )
     for field in msgspec.structs.fields(KINDS[name.split(".")[0]])
     if field.required
 ]

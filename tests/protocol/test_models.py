@@ -54,6 +54,29 @@ def test_filters_and_margin_of_a_market_are_exact() -> None:
     assert market.imf_function.factor == Decimal("0.00002494")
 
 
+def margin_function(base: str, factor: str) -> models.MarginFunction:
+    return models.MarginFunction(type="sqrt", base=Decimal(base), factor=Decimal(factor))
+
+
+@pytest.mark.parametrize(
+    ("notional", "leverage", "fraction"),
+    [
+        ("0", None, "0.01333333"),
+        ("10000", None, "0.01333333"),
+        # API §5.5: the root overtakes the base of BTC at about 285,800 USDC.
+        ("285000", None, "0.01333333"),
+        ("1000000", None, "0.02494"),
+        ("10000", "10", "0.1"),
+        ("10000", "100", "0.01333333"),
+        # (0.1 / 0.00002494)² = 16,077,200: beyond it the size counts more than a leverage of ten.
+        ("25000000", "10", "0.1247"),
+    ],
+)
+def test_margin_fractions_follow_the_published_formula(notional: str, leverage: str | None, fraction: str) -> None:
+    limit = None if leverage is None else Decimal(leverage)
+    assert margin_function("0.01333333", "0.00002494").fraction(Decimal(notional), limit) == Decimal(fraction)
+
+
 @pytest.mark.parametrize(
     ("state", "accepts_new", "accepts_takers"),
     [
