@@ -135,6 +135,13 @@ class PositionEvent(WireEnum):
     CLOSED = "positionClosed"
 
 
+class CancelOrderType(WireEnum):
+    """Which orders a cancel of a whole market means. Source: API §2.3 (DELETE /orders), schema CancelOrderTypeEnum."""
+
+    RESTING_LIMIT_ORDER = "RestingLimitOrder"
+    CONDITIONAL_ORDER = "ConditionalOrder"
+
+
 class TriggerBy(WireEnum):
     """Price that fires a conditional order. Source: API §4.1."""
 

@@ -202,6 +202,7 @@ _MESSAGE_CLASSES: tuple[tuple[str, type[RequestError]], ...] = (
     ("no liquidity for market order", OrderRejected),
 )
 
+_REFUSED = 400
 _TOO_MANY_REQUESTS = 429
 _REQUEST_TIMEOUT = 408
 _UNAUTHORIZED = (401, 403)
@@ -227,6 +228,16 @@ def error_from_answer(
         code=code,
         retry_after_s=retry_after_s,
     )
+
+
+def error_from_result(code: str | None, message: str | None, *, operation: str | None = None) -> RequestError:
+    """Return the error of one order of a batch, which has a code but no status of its own.
+
+    Source:   API §2.3 (POST /orders), §4.4.
+    """
+    code, text = _code_and_message({"code": code, "message": message})
+    error_class = _class_of(_REFUSED, code, text)
+    return error_class(text or "refused without a reason", operation=operation, code=code)
 
 
 def _code_and_message(body: Any) -> tuple[str | None, str]:

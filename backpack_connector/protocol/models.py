@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 
 from .enums import MarketType, OrderBookState, OrderStatus, OrderType, Side, SystemStatus
+from .errors import BackpackError, WireFormatError, error_from_result
 from .units import seconds_from_iso, seconds_from_ms, seconds_from_us
 from .wire import WireStruct, WireTime, read
 
@@ -27,6 +28,20 @@ class SystemState(WireStruct, frozen=True, kw_only=True):
     message: str | None = None
 
 
+class PriceBand(WireStruct, frozen=True, kw_only=True):
+    """Bounds as multiples of a reference price. Source: schema PriceBandMarkPrice."""
+
+    max_multiplier: Decimal
+    min_multiplier: Decimal
+
+
+class PremiumBand(WireStruct, frozen=True, kw_only=True):
+    """How far the premium of a price may be from the mean premium. Source: schema PriceBandMeanPremium."""
+
+    tolerance_pct: Decimal
+    """A fraction, in spite of its name: 0.05 for 5 %."""
+
+
 class PriceFilter(WireStruct, frozen=True, kw_only=True):
     """Price rules of a market; multipliers are fractions of a reference price. Source: API §5.2."""
 
@@ -38,6 +53,12 @@ class PriceFilter(WireStruct, frozen=True, kw_only=True):
     min_multiplier: Decimal | None = None
     max_impact_multiplier: Decimal | None = None
     min_impact_multiplier: Decimal | None = None
+    mean_mark_price_band: PriceBand | None = None
+    """Takers trade within these multiples of the 5-minute mean mark price."""
+    mean_premium_band: PremiumBand | None = None
+    max_price_update_multiplier: Decimal | None = None
+    """Mark and index price rise at most to this multiple in one update; likewise `min_price_update_multiplier`."""
+    min_price_update_multiplier: Decimal | None = None
 
 
 class QuantityFilter(WireStruct, frozen=True, kw_only=True):
@@ -85,6 +106,11 @@ class Market(WireStruct, frozen=True, kw_only=True):
     mmf_function: MarginFunction | None = None
     funding_interval: int | None = None
     """Milliseconds between two funding payments."""
+    funding_rate_upper_bound: Decimal | None = None
+    """Basis points per interval; likewise `funding_rate_lower_bound`."""
+    funding_rate_lower_bound: Decimal | None = None
+    rwa_market_type: str | None = None
+    """`STOCK` or `INDEX` for an equity, None for crypto."""
 
     @property
     def accepts_new_orders(self) -> bool:
@@ -300,6 +326,28 @@ def read_rows(kind: Any, rows: Any, where: str) -> "tuple[list[Any], list[str]]"
         except ValueError as error:
             complaints.append(str(error))
     return structs, complaints
+
+
+def read_order_results(payload: Any) -> "list[Order | BackpackError]":
+    """Read execute_order_batch: for each order of the request the accepted order, or the error that it met instead.
+
+    Raises:   WireFormatError when the answer is no list.
+    Source:   API §2.3 (POST /orders); schema BatchCommandOrderResult.
+    """
+    rows = read(list[Any], payload, "execute_order_batch")
+    return [_order_result(row, f"execute_order_batch[{position}]") for position, row in enumerate(rows)]
+
+
+def _order_result(row: Any, where: str) -> "Order | BackpackError":
+    try:
+        head = read(OrderResult, row, where)
+        if head.operation == "Ok":
+            return read(Order, row, where)
+    except WireFormatError as error:
+        return error
+    if head.operation == "Err":
+        return error_from_result(head.code, head.message, operation="execute_order_batch")
+    return WireFormatError(f"{where}: expected Ok or Err, got {head.operation!r}")
 
 
 def read_balances(payload: Any) -> "tuple[dict[str, Balance], list[str]]":

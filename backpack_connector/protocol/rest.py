@@ -76,17 +76,22 @@ def build_request(
     """
     headers = {"Content-Type": BODY_CONTENT_TYPE} if endpoint.sends_body else {}
     headers.update(_authentication(endpoint, parameters, credentials, timestamp_ms, window_ms))
+    query, body = query_and_body(endpoint, parameters)
+    text = None if body is None else msgspec.json.encode(body).decode()
+    return RestRequest(endpoint.operation_id, endpoint.method, endpoint.path, query or {}, text, headers)
+
+
+def query_and_body(endpoint: Endpoint, parameters: Parameters) -> "tuple[dict[str, str] | None, Any]":
+    """Return how the parameters of an operation travel.
+
+    Shape:    (query, JSON body), one of which is None; the body of a batch is a list.
+    Raises:   ConfigurationError when a value cannot be sent, or one set of parameters is given for a list.
+    """
     if not endpoint.sends_body:
-        return RestRequest(
-            endpoint.operation_id, endpoint.method, endpoint.path, query_fields(_single(parameters)), None, headers
-        )
-    body: Any
+        return query_fields(_single(parameters)), None
     if endpoint.is_batch:
-        body = [body_fields(fields) for fields in _batch(parameters)]
-    else:
-        body = body_fields(_single(parameters))
-    text = msgspec.json.encode(body).decode()
-    return RestRequest(endpoint.operation_id, endpoint.method, endpoint.path, {}, text, headers)
+        return None, [body_fields(fields) for fields in _batch(parameters)]
+    return None, body_fields(_single(parameters))
 
 
 def _authentication(

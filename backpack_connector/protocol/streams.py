@@ -11,6 +11,7 @@ ORDER_UPDATES = "account.orderUpdate"
 BALANCE_UPDATES = "account.balanceUpdate"
 POSITION_UPDATES = "account.positionUpdate"
 RFQ_UPDATES = "account.rfqUpdate"
+LIQUIDATIONS = "liquidation"
 PRIVATE_PREFIX = "account."
 
 DEPTH_WINDOWS_MS = (200, 600, 1000)

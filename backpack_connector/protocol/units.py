@@ -13,6 +13,7 @@ from .errors import WireFormatError
 MICROSECONDS_PER_SECOND = 1_000_000
 MILLISECONDS_PER_SECOND = 1_000
 BASIS_POINTS_PER_UNIT = Decimal(10_000)
+PERCENT_PER_UNIT = Decimal(100)
 
 # A millisecond stamp passes this in the year 5138, a microsecond stamp passed it in 1973.
 _MILLISECONDS_BELOW = 100_000_000_000_000
@@ -113,3 +114,8 @@ def padded_text(number: Decimal, increment: Decimal) -> str:
 def fraction_from_bps(basis_points: Decimal) -> Decimal:
     """Return the fraction for basis points: 8 becomes 0.0008."""
     return basis_points / BASIS_POINTS_PER_UNIT
+
+
+def fraction_from_percent(percent: Decimal) -> Decimal:
+    """Return the fraction for a percentage: 80 becomes 0.8."""
+    return percent / PERCENT_PER_UNIT

@@ -8,12 +8,14 @@ import errno
 import json
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
 from backpack_connector.protocol.errors import ConfigurationError
 from backpack_connector.protocol.signing import generate_key_pair
 
+from .accounts import DEFAULT_FAUCET
 from .sequencer import DEFAULT_TAKER_DELAY_S
 from .server import DEFAULT_HOST, DEFAULT_PORT, Simulator, serve
 
@@ -32,6 +34,8 @@ class Options:
     has_taker_delay: bool = True
     seed_key: str | None = None
     """Secret of the key pair to print, base64; a new one when absent."""
+    faucet: tuple[str, ...] = ()
+    """What each new account gets instead of the usual amounts, such as `USDC=20`."""
     prints_json: bool = False
 
 
@@ -45,6 +49,7 @@ def run(options: Options) -> int:
             seed=options.seed,
             taker_delay_s=DEFAULT_TAKER_DELAY_S if options.has_taker_delay else 0.0,
             background=options.has_background,
+            faucet=_amounts(options.faucet) or DEFAULT_FAUCET,
         )
     except ConfigurationError as error:
         return _fail(str(error))
@@ -76,6 +81,20 @@ def _seed_bytes(seed_key: str | None) -> bytes | None:
     if len(seed) != _SEED_BYTES:
         raise ConfigurationError(f"The seed key holds {len(seed)} bytes instead of {_SEED_BYTES}.")
     return seed
+
+
+def _amounts(texts: Sequence[str]) -> Mapping[str, Decimal]:
+    amounts = {}
+    for text in texts:
+        asset, separator, number = text.partition("=")
+        try:
+            amount = Decimal(number)
+        except InvalidOperation:
+            amount = Decimal("NaN")
+        if not (asset and separator and amount.is_finite() and amount >= 0):
+            raise ConfigurationError(f"{text!r} is no faucet amount; write it as in USDC=1000.")
+        amounts[asset] = amount
+    return amounts
 
 
 def _json_text(simulator: Simulator, api_key: str, api_secret: str) -> str:
@@ -123,6 +142,13 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--no-background", action="store_true", help="leave the books empty")
     parser.add_argument("--no-taker-delay", action="store_true", help="do not hold orders back for 100 ms")
     parser.add_argument("--seed-key", help="base64 secret of the key pair to print; a new one by default")
+    parser.add_argument(
+        "--faucet",
+        action="append",
+        default=[],
+        metavar="ASSET=AMOUNT",
+        help="what a new account gets, instead of the usual amounts; may be given several times",
+    )
     parser.add_argument("--json", action="store_true", help="print one line of JSON when ready")
     parsed = parser.parse_args(arguments)
     return Options(
@@ -132,6 +158,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         has_background=not parsed.no_background,
         has_taker_delay=not parsed.no_taker_delay,
         seed_key=parsed.seed_key,
+        faucet=tuple(parsed.faucet),
         prints_json=parsed.json,
     )
 

@@ -3,8 +3,11 @@
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from .ledger import Ledger
+import msgspec
+
+from .ledger import Ledger, Posting
 from .orders import Fill, Order
+from .positions import Position
 
 DEFAULT_FAUCET: Mapping[str, Decimal] = {
     "USDC": Decimal("10000"),
@@ -14,6 +17,32 @@ DEFAULT_FAUCET: Mapping[str, Decimal] = {
     "USDT": Decimal("1000"),
     "kBONK": Decimal("50000"),
 }
+
+
+class SettlementRow(msgspec.Struct, frozen=True):
+    """One row of the settlement history."""
+
+    posting: Posting
+    time_us: int
+
+
+class ClosedPosition(msgspec.Struct, frozen=True):
+    """One closed row of the position history."""
+
+    position: Position
+    mark_price: Decimal
+    closed_us: int
+    leverage_limit: Decimal
+
+
+class FundingPayment(msgspec.Struct, frozen=True):
+    """One row of the funding history."""
+
+    symbol: str
+    amount: Decimal
+    """USDC; positive = received."""
+    rate: Decimal
+    interval_end_us: int
 
 
 class Account:
@@ -29,6 +58,7 @@ class Account:
         self.futures_maker_fee_bps = Decimal(2)
         self.futures_taker_fee_bps = Decimal(5)
         self.leverage_limit = Decimal(10)
+        self.is_liquidating = False
         self.auto_settings: dict[str, bool] = {
             "autoBorrowSettlements": True,
             "autoLend": False,
@@ -36,9 +66,29 @@ class Account:
             "autoRepayBorrows": True,
         }
         self.open_orders: dict[str, Order] = {}
+        self.trigger_orders: dict[str, Order] = {}
+        """Orders that wait for their trigger; they hold nothing."""
         self.orders: dict[str, Order] = {}
         """All orders ever accepted, oldest first."""
         self.fills: list[Fill] = []
+        self.settlements: list[SettlementRow] = []
+        self.funding_payments: list[FundingPayment] = []
+        self.closed_positions: list[ClosedPosition] = []
+
+    def remember_posting(self, posting: Posting, time_us: int) -> None:
+        """Keep what futures gave or took."""
+        if not self.is_background:
+            self.settlements.append(SettlementRow(posting, time_us))
+
+    def remember_funding(self, payment: FundingPayment) -> None:
+        """Keep a funding payment."""
+        if not self.is_background:
+            self.funding_payments.append(payment)
+
+    def remember_closed(self, position: Position, mark_price: Decimal, time_us: int) -> None:
+        """Keep a position that was closed."""
+        if not self.is_background:
+            self.closed_positions.append(ClosedPosition(position, mark_price, time_us, self.leverage_limit))
 
     def remember_order(self, order: Order) -> None:
         """Keep an accepted order."""
@@ -50,17 +100,23 @@ class Account:
         if not self.is_background:
             self.fills.append(fill)
 
-    def open_order(self, symbol: str, order_id: str | None, client_id: int | None) -> Order | None:
-        """Return the resting order that an id names, or None.
+    @property
+    def all_open_orders(self) -> list[Order]:
+        """Return the orders that rest, oldest first, and then those that wait for their trigger."""
+        return [*self.open_orders.values(), *self.trigger_orders.values()]
 
-        The exchange does not say what a repeated client id does (API §4.1); here the newest resting order wins.
+    def open_order(self, symbol: str, order_id: str | None, client_id: int | None) -> Order | None:
+        """Return the order that rests or waits for its trigger and that an id names, or None.
+
+        The exchange does not say what a repeated client id does (API §4.1); here the newest resting order wins, and a
+        resting order over a waiting one.
         """
         if order_id is not None:
-            order = self.open_orders.get(order_id)
+            order = self.open_orders.get(order_id) or self.trigger_orders.get(order_id)
             return order if order is not None and order.symbol == symbol else None
         if client_id is None:
             return None
-        for order in reversed(self.open_orders.values()):
+        for order in (*reversed(self.open_orders.values()), *reversed(self.trigger_orders.values())):
             if order.client_id == client_id and order.symbol == symbol:
                 return order
         return None

@@ -15,6 +15,7 @@ from .orders import NewOrder
 from .refusals import Refusal, invalid_order, invalid_request
 
 WOULD_TAKE = "Order would immediately match and take"
+NOT_REDUCED = "Reduce only order not reduced"
 
 
 def check_order(order: NewOrder, instrument: Instrument) -> None:
@@ -22,16 +23,14 @@ def check_order(order: NewOrder, instrument: Instrument) -> None:
 
     Raises:   Refusal.
     """
-    if order.is_conditional:
-        raise Refusal(ErrorCode.NOT_IMPLEMENTED, "The simulator has no conditional orders yet")
-    if order.reduce_only:
-        raise invalid_order("Reduce only order not reduced")
+    if order.reduce_only and instrument.imf is None:
+        raise invalid_order(NOT_REDUCED)
     if order.order_type is OrderType.MARKET:
         _check_market_order(order)
     else:
         _check_limit_order(order)
         assert order.price is not None
-        _check_price(order.price, instrument)
+        check_price(order.price, instrument)
     if order.quantity is not None:
         _check_quantity(order.quantity, instrument)
 
@@ -57,7 +56,11 @@ def _check_limit_order(order: NewOrder) -> None:
         raise invalid_order("Post only orders must be GTC")
 
 
-def _check_price(price: Decimal, instrument: Instrument) -> None:
+def check_price(price: Decimal, instrument: Instrument) -> None:
+    """Check a price of any kind against the price filters.
+
+    Raises:   Refusal.
+    """
     if price % instrument.tick_size:
         raise invalid_request("Price decimal too long")
     if price < instrument.min_price:

@@ -1,13 +1,10 @@
-"""Value an account's assets in USDC, as GET /capital/collateral shows them. No borrowing and no positions yet."""
+"""Say what an account's assets are worth as collateral. No lending and no borrowing yet."""
 
-from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from backpack_connector.protocol.units import decimal_text
+import msgspec
 
 from .ledger import Balance
-from .orders import ZERO
-from .payloads import Json
 
 _FULL_WEIGHT = Decimal(1)
 # The exchange's weights differ by asset and size (API §5.5); one haircut for everything that is no dollar will do.
@@ -15,42 +12,30 @@ _OTHER_WEIGHT = Decimal("0.9")
 _DOLLARS = frozenset({"USDC", "USDT"})
 
 
-def collateral_payload(balances: Mapping[str, Balance], price_of: Callable[[str], Decimal]) -> Json:
-    """Return the margin summary of an account without borrows and positions. Source: schema MarginAccountSummary."""
-    assets_value = net_equity = locked_value = ZERO
-    rows = []
-    for asset, balance in sorted(balances.items()):
-        weight = _FULL_WEIGHT if asset in _DOLLARS else _OTHER_WEIGHT
-        price = price_of(asset)
-        notional = balance.total * price
-        assets_value += notional
-        net_equity += notional * weight
-        locked_value += balance.locked * price * weight
-        rows.append(
-            {
-                "assetMarkPrice": decimal_text(price),
-                "availableQuantity": decimal_text(balance.available),
-                "balanceNotional": decimal_text(notional),
-                "collateralValue": decimal_text(notional * weight),
-                "collateralWeight": decimal_text(weight),
-                "lendQuantity": "0",
-                "openOrderQuantity": decimal_text(balance.locked),
-                "symbol": asset,
-                "totalQuantity": decimal_text(balance.total),
-            }
-        )
-    return {
-        "assetsValue": decimal_text(assets_value),
-        "borrowLiability": "0",
-        "collateral": rows,
-        "imf": "0",
-        "liabilitiesValue": "0",
-        "marginFraction": None,
-        "mmf": "0",
-        "netEquity": decimal_text(net_equity),
-        "netEquityAvailable": decimal_text(net_equity - locked_value),
-        "netEquityLocked": decimal_text(locked_value),
-        "netExposureFutures": "0",
-        "pnlUnrealized": "0",
-        "unsettledEquity": "0",
-    }
+class CollateralAsset(msgspec.Struct, frozen=True):
+    """One asset of an account. Source: API §5.5 (collateral value = quantity x mark x weight)."""
+
+    asset: str
+    balance: Balance
+    price: Decimal
+    """USDC."""
+
+    @property
+    def weight(self) -> Decimal:
+        """Return the fraction of the value that counts."""
+        return _FULL_WEIGHT if self.asset in _DOLLARS else _OTHER_WEIGHT
+
+    @property
+    def notional(self) -> Decimal:
+        """Return the value in USDC."""
+        return self.balance.total * self.price
+
+    @property
+    def value(self) -> Decimal:
+        """Return what counts of the value in USDC."""
+        return self.notional * self.weight
+
+    @property
+    def locked_value(self) -> Decimal:
+        """Return what counts of what open spot orders hold, in USDC."""
+        return self.balance.locked * self.price * self.weight

@@ -3,33 +3,49 @@
 Pure: the server says which streams are wanted and when a second or a depth window is over, and sends what comes back.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import msgspec
 
-from backpack_connector.protocol.enums import KlineInterval, MarketType, OrderBookState
+from backpack_connector.protocol.enums import KlineInterval
 from backpack_connector.protocol.streams import (
     BALANCE_UPDATES,
     DEPTH_WINDOWS_MS,
+    LIQUIDATIONS,
     ORDER_UPDATES,
+    POSITION_UPDATES,
     depth_stream,
     kline_stream,
     mark_price_stream,
+    split_stream_name,
     trade_stream,
 )
 
-from .candles import DAY_S, HOUR_S, bucket_start_s, next_bucket_s
-from .clock import Clock, ms_from_us, s_from_us, us_from_s
+from .candles import DAY_S, MINUTE_S, bucket_start_s, next_bucket_s
+from .clock import Clock, s_from_us
 from .engine import Exchange
-from .events import BalanceChanged, Event, LevelChanged, OrderUpdated, TouchChanged, TradePrinted
+from .events import (
+    BalanceChanged,
+    Event,
+    LevelChanged,
+    Liquidated,
+    MarkPricePublished,
+    OrderUpdated,
+    PositionChanged,
+    TouchChanged,
+    TradePrinted,
+)
 from .frames import (
     balance_update_data,
     book_ticker_data,
     depth_data,
     kline_data,
+    liquidation_data,
     mark_price_data,
+    open_interest_data,
     order_update_data,
+    position_update_data,
     ticker_data,
     trade_data,
 )
@@ -40,8 +56,6 @@ from .traded_market import TradedMarket
 Subscription = tuple[str | None, str]
 """(account of a private stream, or None; stream name)."""
 
-# The quiet rate that the exchange publishes for crypto perpetuals (API §5.4).
-QUIET_FUNDING_RATE = Decimal("0.0000125")
 _KLINE_INTERVALS = tuple(KlineInterval)
 
 
@@ -50,17 +64,6 @@ class Frame(msgspec.Struct, frozen=True):
 
     subscription: Subscription
     data: Json
-
-
-def next_funding_ms(now_us: int) -> int:
-    """Return the next full hour in milliseconds. Source: API §5.4."""
-    return ms_from_us(us_from_s((s_from_us(now_us) // HOUR_S + 1) * HOUR_S))
-
-
-def publishes_mark_price(market: TradedMarket) -> bool:
-    """Tell whether mark prices of a market are published. Source: API §2.3 (markPrices): Open and PostOnly perps."""
-    is_perpetual = market.instrument.market_type is MarketType.PERP
-    return is_perpetual and market.state in (OrderBookState.OPEN, OrderBookState.POST_ONLY)
 
 
 class Feeds:
@@ -79,6 +82,16 @@ class Feeds:
         self._traded: set[str] = set()
         """Markets with a trade since the last candle messages."""
         self._last_second_s = s_from_us(clock())
+        self._on: Mapping[type[Event], Callable[[Any], Iterator[Frame]]] = {
+            BalanceChanged: self._on_balance,
+            LevelChanged: self._on_level,
+            Liquidated: self._on_liquidation,
+            MarkPricePublished: self._on_mark_price,
+            OrderUpdated: self._on_order,
+            PositionChanged: self._on_position,
+            TouchChanged: self._on_touch,
+            TradePrinted: self._on_trade,
+        }
 
     def _instrument(self, symbol: str) -> Instrument:
         return self._exchange.markets[symbol].instrument
@@ -86,16 +99,7 @@ class Feeds:
     def on_events(self, events: Iterable[Event]) -> Iterator[Frame]:
         """Yield the messages that follow from events at once."""
         for event in events:
-            if isinstance(event, LevelChanged):
-                yield from self._on_level(event)
-            elif isinstance(event, TouchChanged):
-                yield from self._on_touch(event)
-            elif isinstance(event, OrderUpdated):
-                yield from self._on_order(event)
-            elif isinstance(event, BalanceChanged):
-                yield from self._on_balance(event)
-            else:
-                yield from self._on_trade(event)
+            yield from self._on[type(event)](event)
 
     def _on_level(self, event: LevelChanged) -> Iterator[Frame]:
         every_change: Subscription = (None, depth_stream(event.symbol))
@@ -127,6 +131,37 @@ class Feeds:
         if self._is_wanted(subscription):
             yield Frame(subscription, balance_update_data(event, self._clock()))
 
+    def _on_position(self, event: PositionChanged) -> Iterator[Frame]:
+        symbol = event.position.symbol
+        for subscription in ((event.account_id, POSITION_UPDATES), (event.account_id, f"{POSITION_UPDATES}.{symbol}")):
+            if self._is_wanted(subscription):
+                instrument, now_us = self._instrument(symbol), self._clock()
+                data = position_update_data(instrument, event.position, event.kind, event.time_us, now_us)
+                yield Frame(subscription, data)
+
+    def on_subscribed(self, subscription: Subscription) -> Iterator[Frame]:
+        """Yield what a new subscription begins with: each open position for position updates. Source: API §3.4."""
+        account_id, name = subscription
+        stream = split_stream_name(name)
+        account = None if account_id is None else self._exchange.accounts.get(account_id)
+        if account is None or stream.kind != POSITION_UPDATES:
+            return
+        for position in self._exchange.risk.views(account, stream.symbol):
+            now_us = self._clock()
+            instrument = self._instrument(position.symbol)
+            yield Frame(subscription, position_update_data(instrument, position, None, now_us, now_us))
+
+    def _on_mark_price(self, event: MarkPricePublished) -> Iterator[Frame]:
+        subscription = (None, mark_price_stream(event.symbol))
+        if self._is_wanted(subscription):
+            yield Frame(subscription, mark_price_data(self._instrument(event.symbol), event, self._clock()))
+
+    def _on_liquidation(self, event: Liquidated) -> Iterator[Frame]:
+        # The documentation names one stream for all markets, a probe one for each (API §3.2): both are served.
+        for subscription in ((None, LIQUIDATIONS), (None, f"{LIQUIDATIONS}.{event.symbol}")):
+            if self._is_wanted(subscription):
+                yield Frame(subscription, liquidation_data(self._instrument(event.symbol), event, self._clock()))
+
     def on_window(self, window_ms: int) -> Iterator[Frame]:
         """Yield the aggregated depth messages of a window length that is over, and begin the next window."""
         for symbol, subscriptions in self._windows.items():
@@ -136,12 +171,12 @@ class Feeds:
                 yield Frame(subscription, depth_data(self._instrument(symbol), changes, self._clock()))
 
     def on_second(self) -> Iterator[Frame]:
-        """Yield what is sent every second: tickers, mark prices, and candles that changed or closed."""
+        """Yield what is sent every second: tickers, candles that changed or closed; each minute open interest."""
         now_us = self._clock()
         now_s = s_from_us(now_us)
         for market in self._exchange.markets.values():
             yield from self._ticker(market, now_us, now_s)
-            yield from self._mark_price(market, now_us)
+            yield from self._open_interest(market, now_us, now_s)
             for interval in _KLINE_INTERVALS:
                 yield from self._klines(market, interval, now_us, now_s)
         self._traded.clear()
@@ -154,13 +189,12 @@ class Feeds:
             if data is not None:
                 yield Frame(subscription, data)
 
-    def _mark_price(self, market: TradedMarket, now_us: int) -> Iterator[Frame]:
-        subscription = (None, mark_price_stream(market.symbol))
-        if publishes_mark_price(market) and self._is_wanted(subscription):
-            price = market.last_price
-            funding_ms = next_funding_ms(now_us)
-            data = mark_price_data(market.instrument, price, price, QUIET_FUNDING_RATE, funding_ms, now_us)
-            yield Frame(subscription, data)
+    def _open_interest(self, market: TradedMarket, now_us: int, now_s: int) -> Iterator[Frame]:
+        subscription = (None, f"openInterest.{market.symbol}")
+        is_due = now_s // MINUTE_S != self._last_second_s // MINUTE_S
+        if is_due and market.prices is not None and self._is_wanted(subscription):
+            open_interest = self._exchange.open_interest(market.symbol)
+            yield Frame(subscription, open_interest_data(market.instrument, open_interest, now_us))
 
     def _klines(self, market: TradedMarket, interval: KlineInterval, now_us: int, now_s: int) -> Iterator[Frame]:
         subscription = (None, kline_stream(market.symbol, interval))

@@ -6,19 +6,23 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from backpack_connector.protocol.enums import OrderEvent, Side
+from backpack_connector.protocol.enums import OrderEvent, OrderOrigin, PositionEvent, Side
 from backpack_connector.protocol.units import decimal_text, iso_from_us, padded_text
 
 from .candles import Candle
 from .clock import MICROSECONDS_PER_MILLISECOND, us_from_s
-from .events import BalanceChanged, LevelChanged, OrderUpdated, TouchChanged
+from .events import BalanceChanged, LevelChanged, Liquidated, MarkPricePublished, OrderUpdated, TouchChanged
+from .futures_payloads import shown
 from .markets import Instrument
-from .orders import PublicTrade
+from .orders import Order, PublicTrade
 from .payloads import Json
+from .positions import PositionView
 
 # Candles on the stream are padded far beyond the tick (API §3.2: "3680.520000000").
 _KLINE_INCREMENT = Decimal("0.000000001")
-_USER_ORIGIN = "USER"
+# The documentation knows `R` on orderExpired; on triggerFailed it is an inference from the official client, whose next
+# version has a failed event with a reason (API §3.4).
+_EVENTS_WITH_REASON = (OrderEvent.EXPIRED, OrderEvent.TRIGGER_FAILED)
 
 
 def depth_data(instrument: Instrument, changes: Sequence[LevelChanged], now_us: int) -> Json:
@@ -124,23 +128,34 @@ def _kline_text(number: Decimal | None) -> str | None:
     return None if number is None else padded_text(number, _KLINE_INCREMENT)
 
 
-def mark_price_data(
-    instrument: Instrument,
-    mark_price: Decimal,
-    index_price: Decimal,
-    funding_rate: Decimal,
-    next_funding_ms: int,
-    now_us: int,
-) -> Json:
+def mark_price_data(instrument: Instrument, prices: MarkPricePublished, now_us: int) -> Json:
     """Return mark price, index price and funding rate; `n` in milliseconds."""
     return {
         "E": now_us,
-        "T": now_us,
+        "T": prices.time_us,
         "e": "markPrice",
-        "f": decimal_text(funding_rate),
-        "i": decimal_text(index_price),
-        "n": next_funding_ms,
-        "p": padded_text(mark_price, instrument.tick_size),
+        "f": decimal_text(prices.funding_rate),
+        "i": decimal_text(prices.index_price),
+        "n": prices.next_funding_ms,
+        "p": padded_text(prices.mark_price, instrument.tick_size),
+        "s": instrument.symbol,
+    }
+
+
+def open_interest_data(instrument: Instrument, open_interest: Decimal, now_us: int) -> Json:
+    """Return the open interest in base units."""
+    return {"E": now_us, "e": "openInterest", "o": decimal_text(open_interest), "s": instrument.symbol}
+
+
+def liquidation_data(instrument: Instrument, liquidation: Liquidated, now_us: int) -> Json:
+    """Return a fill that closes somebody's position by force."""
+    return {
+        "E": now_us,
+        "S": liquidation.side.value,
+        "T": liquidation.time_us,
+        "e": "liquidation",
+        "p": padded_text(liquidation.price, instrument.tick_size),
+        "q": padded_text(liquidation.quantity, instrument.step_size),
         "s": instrument.symbol,
     }
 
@@ -151,8 +166,7 @@ def order_update_data(instrument: Instrument, update: OrderUpdated, now_us: int)
     quote_increment = instrument.tick_size * instrument.step_size
     data: Json = {
         "E": now_us,
-        "O": _USER_ORIGIN,
-        "Q": padded_text(order.quote_quantity, quote_increment if order.price is not None else instrument.tick_size),
+        "O": (OrderOrigin.USER if order.cause is None else order.cause.origin).value,
         "S": order.side.value,
         "T": update.time_us,
         "V": order.self_trade_prevention.value,
@@ -167,15 +181,18 @@ def order_update_data(instrument: Instrument, update: OrderUpdated, now_us: int)
         "t": None if fill is None else fill.trade_id,
         "z": _padded_or_zero(order.executed_quantity, instrument.step_size),
     }
+    if order.price is not None or not order.awaits_trigger:
+        increment = quote_increment if order.price is not None else instrument.tick_size
+        data["Q"] = _padded_or_zero(order.quote_quantity, increment)
     if order.quantity is not None:
-        data["q"] = padded_text(order.quantity, instrument.step_size)
+        data["q"] = _padded_or_zero(order.quantity, instrument.step_size)
     if order.price is not None:
         data["p"] = padded_text(order.price, instrument.tick_size)
     if order.client_id is not None:
         data["c"] = order.client_id
     if order.post_only:
         data["y"] = True
-    if update.kind is OrderEvent.EXPIRED and order.expiry_reason is not None:
+    if update.kind in _EVENTS_WITH_REASON and order.expiry_reason is not None:
         data["R"] = order.expiry_reason.value
     if fill is not None:
         data["L"] = padded_text(fill.price, instrument.tick_size)
@@ -183,11 +200,37 @@ def order_update_data(instrument: Instrument, update: OrderUpdated, now_us: int)
         data["l"] = padded_text(fill.quantity, instrument.step_size)
         data["m"] = fill.is_maker
         data["n"] = decimal_text(fill.fee)
-    return data
+    return data | _conditional_keys(order, instrument.tick_size)
+
+
+def _conditional_keys(order: Order, tick_size: Decimal) -> Json:
+    """Return the keys of a trigger, of take-profit and stop-loss, and of the parent; those that the order has.
+
+    `B`, `d` and `g` are only there when the reference price was named, as captured.
+    """
+    keys: Json = {"I": order.related_order_id}
+    if order.trigger is not None:
+        keys |= {
+            "B": order.trigger.by,
+            "P": padded_text(order.trigger.price, tick_size),
+            "Y": order.trigger.quantity_text,
+        }
+    for exit_trigger, price_key, limit_price_key, by_key in (
+        (order.take_profit, "a", "j", "d"),
+        (order.stop_loss, "b", "k", "g"),
+    ):
+        if exit_trigger is not None:
+            limit_price = exit_trigger.limit_price
+            keys |= {
+                price_key: padded_text(exit_trigger.price, tick_size),
+                limit_price_key: None if limit_price is None else padded_text(limit_price, tick_size),
+                by_key: exit_trigger.by,
+            }
+    return {key: str(value) for key, value in keys.items() if value is not None}
 
 
 def _padded_or_zero(number: Decimal, increment: Decimal) -> str:
-    # A bare "0" until something is executed, as captured.
+    # A bare "0" until something is executed or a trigger has fired, as captured.
     return padded_text(number, increment) if number else "0"
 
 
@@ -202,3 +245,27 @@ def balance_update_data(update: BalanceChanged, now_us: int) -> Json:
         "a": update.asset,
         "e": "balanceUpdate",
     }
+
+
+def position_update_data(
+    instrument: Instrument, position: PositionView, kind: PositionEvent | None, time_us: int, now_us: int
+) -> Json:
+    """Return a position; without `kind`, as on subscribing, there is no `e`. `l` is deprecated and always "0"."""
+    data: Json = {
+        "B": decimal_text(position.entry_price),
+        "E": now_us,
+        "M": padded_text(position.mark_price, instrument.tick_size),
+        "P": decimal_text(position.pnl_unrealized),
+        "Q": padded_text(position.exposure_quantity, instrument.step_size),
+        "T": time_us,
+        "b": decimal_text(position.break_even_price),
+        "f": shown(position.imf),
+        "i": int(position.position_id),
+        "l": "0",
+        "m": shown(position.mmf),
+        "n": decimal_text(position.exposure_notional),
+        "p": decimal_text(position.pnl_realized),
+        "q": padded_text(position.net_quantity, instrument.step_size),
+        "s": position.symbol,
+    }
+    return data if kind is None else {**data, "e": kind.value}

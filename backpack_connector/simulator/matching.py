@@ -3,6 +3,7 @@
 The engine pays for a plan first and carries it out afterwards, so that a refused order leaves no trace.
 """
 
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -49,6 +50,17 @@ class Plan(msgspec.Struct):
         return sum((match.quantity * match.price for match in self.matches), ZERO)
 
 
+class TakerLimit(msgspec.Struct, frozen=True):
+    """The worst price at which an order may take, and what ends the rest that would go further."""
+
+    price: Decimal
+    reason: ExpiryReason
+
+
+Offered = Callable[[Order, Plan], Decimal]
+"""How much of a resting order can trade after the matches that are planned so far."""
+
+
 class _Appetite:
     """How much an incoming order still wants: base units, or quote units for a market order by quote quantity."""
 
@@ -74,9 +86,23 @@ class _Appetite:
         return self._base == 0
 
 
-def plan_matches(book: OrderBook, instrument: Instrument, order: NewOrder, account_id: str) -> Plan:
-    """Return what an order of an account would do on arrival. Source: API §4.2 (matching, self-trade prevention)."""
-    plan = _walk(book, instrument, order, account_id)
+def plan_matches(
+    book: OrderBook,
+    instrument: Instrument,
+    order: NewOrder,
+    account_id: str,
+    limits: Sequence[TakerLimit],
+    offered: Offered,
+) -> Plan:
+    """Return what an order of an account would do on arrival. Source: API §4.2 (matching, self-trade prevention).
+
+    The strictest of `limits` counts; of equal ones the first. `offered` tells how much of a resting order can trade.
+    """
+    strictest = None
+    for limit in limits:
+        if strictest is None or _is_worse(strictest.price, limit.price, order.side):
+            strictest = limit
+    plan = _walk(book, instrument, order, account_id, strictest, offered)
     if order.time_in_force is TimeInForce.FOK and not plan.is_complete:
         return Plan(stopped_by=ExpiryReason.FILL_OR_KILL)
     return plan
@@ -88,22 +114,30 @@ def would_match(book: OrderBook, order: NewOrder) -> bool:
     return best is not None and (order.price is None or not _is_worse(best.price, order.price, order.side))
 
 
-def _walk(book: OrderBook, instrument: Instrument, order: NewOrder, account_id: str) -> Plan:
+def _walk(
+    book: OrderBook,
+    instrument: Instrument,
+    order: NewOrder,
+    account_id: str,
+    limit: TakerLimit | None,
+    offered: Offered,
+) -> Plan:
     plan = Plan(matches=[], removed_makers=[])
     appetite = _Appetite(order, instrument.step_size)
-    impact_limit = _impact_limit(book, instrument, order.side)
     for level in book.side(order.side.opposite).from_best():
         if order.price is not None and _is_worse(level.price, order.price, order.side):
             break
-        if impact_limit is not None and _is_worse(level.price, impact_limit, order.side):
-            plan.stopped_by = ExpiryReason.PRICE_IMPACT
+        if limit is not None and _is_worse(level.price, limit.price, order.side):
+            plan.stopped_by = limit.reason
             break
-        if not _match_level(level, order, account_id, appetite, plan):
+        if not _match_level(level, order, account_id, appetite, plan, offered):
             break
     return plan
 
 
-def _match_level(level: Level, order: NewOrder, account_id: str, appetite: _Appetite, plan: Plan) -> bool:
+def _match_level(
+    level: Level, order: NewOrder, account_id: str, appetite: _Appetite, plan: Plan, offered: Offered
+) -> bool:
     """Add one level to the plan and tell whether the order goes on to the next."""
     for maker in level.orders.values():
         if maker.account_id == account_id:
@@ -113,11 +147,12 @@ def _match_level(level: Level, order: NewOrder, account_id: str, appetite: _Appe
                 plan.stopped_by = ExpiryReason.SELF_TRADE_PREVENTION
                 return False
             continue
-        quantity = appetite.portion(maker.remaining, level.price)
+        most = offered(maker, plan)
+        quantity = appetite.portion(most, level.price)
         if quantity > 0:
             plan.matches.append(Match(maker, quantity))
             appetite.consume(quantity, level.price)
-        if appetite.is_satisfied or quantity < maker.remaining:
+        if appetite.is_satisfied or quantity < most:
             plan.is_complete = True
             return False
     return True
@@ -125,10 +160,3 @@ def _match_level(level: Level, order: NewOrder, account_id: str, appetite: _Appe
 
 def _is_worse(price: Decimal, limit: Decimal, side: Side) -> bool:
     return price > limit if side is Side.BID else price < limit
-
-
-def _impact_limit(book: OrderBook, instrument: Instrument, side: Side) -> Decimal | None:
-    # API §5.2: a taker may trade this far from the best price; the remainder expires.
-    best = book.side(side.opposite).best
-    multiplier = instrument.max_impact_multiplier if side is Side.BID else instrument.min_impact_multiplier
-    return None if best is None or multiplier is None else best.price * multiplier

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from backpack_connector.protocol.enums import OrderType
+from backpack_connector.protocol.enums import OrderType, WireEnum
 from backpack_connector.protocol.units import decimal_text, iso_from_us
 
 from .accounts import Account
@@ -16,24 +16,9 @@ from .candles import Candle
 from .clock import ms_from_us, us_from_s
 from .events import PriceAndQuantity
 from .ledger import Balance
-from .orders import Fill, Order, PublicTrade
+from .orders import ExitTrigger, Fill, Order, PublicTrade
 
 Json = dict[str, Any]
-
-_TRIGGER_FIELDS: Json = dict.fromkeys(
-    (
-        "stopLossLimitPrice",
-        "stopLossTriggerBy",
-        "stopLossTriggerPrice",
-        "strategyId",
-        "takeProfitLimitPrice",
-        "takeProfitTriggerBy",
-        "takeProfitTriggerPrice",
-        "triggerBy",
-        "triggerPrice",
-        "triggerQuantity",
-    )
-)
 
 
 def optional_text(number: Decimal | None) -> str | None:
@@ -47,12 +32,11 @@ def order_payload(order: Order) -> Json:
         **_common_order_fields(order),
         "createdAt": ms_from_us(order.created_us),
         "reduceOnly": order.reduce_only,
-        "relatedOrderId": None,
-        "triggeredAt": None,
+        "relatedOrderId": order.related_order_id,
+        "triggeredAt": None if order.triggered_us is None else ms_from_us(order.triggered_us),
     }
     if order.order_type is OrderType.MARKET:
-        payload["quoteQuantity"] = decimal_text(order.quote_quantity)
-        payload["slippageTolerance"] = payload["slippageToleranceType"] = None
+        payload |= {"quoteQuantity": _quote_quantity_text(order), **_slippage_fields(order)}
     else:
         payload["postOnly"] = order.post_only
         payload["price"] = optional_text(order.price)
@@ -67,16 +51,15 @@ def historical_order_payload(order: Order) -> Json:
         "expiryReason": None if order.expiry_reason is None else order.expiry_reason.value,
         "postOnly": order.post_only,
         "price": optional_text(order.price),
-        "quoteQuantity": decimal_text(order.quote_quantity),
-        "slippageTolerance": None,
-        "slippageToleranceType": None,
-        "systemOrderType": None,
+        "quoteQuantity": _quote_quantity_text(order),
+        **_slippage_fields(order),
+        "systemOrderType": None if order.cause is None else order.cause.order_type.value,
     }
 
 
 def _common_order_fields(order: Order) -> Json:
     return {
-        **_TRIGGER_FIELDS,
+        **_conditional_fields(order),
         "clientId": order.client_id,
         "executedQuantity": decimal_text(order.executed_quantity),
         "executedQuoteQuantity": decimal_text(order.executed_quote_quantity),
@@ -91,6 +74,43 @@ def _common_order_fields(order: Order) -> Json:
     }
 
 
+def _conditional_fields(order: Order) -> Json:
+    trigger = order.trigger
+    return {
+        **_exit_fields("stopLoss", order.stop_loss),
+        **_exit_fields("takeProfit", order.take_profit),
+        "strategyId": None,
+        "triggerBy": None if trigger is None else _optional_word(trigger.by),
+        "triggerPrice": None if trigger is None else decimal_text(trigger.price),
+        "triggerQuantity": None if trigger is None else trigger.quantity_text,
+    }
+
+
+def _exit_fields(name: str, exit_trigger: ExitTrigger | None) -> Json:
+    return {
+        f"{name}LimitPrice": None if exit_trigger is None else optional_text(exit_trigger.limit_price),
+        f"{name}TriggerBy": None if exit_trigger is None else _optional_word(exit_trigger.by),
+        f"{name}TriggerPrice": None if exit_trigger is None else decimal_text(exit_trigger.price),
+    }
+
+
+def _slippage_fields(order: Order) -> Json:
+    return {
+        "slippageTolerance": optional_text(order.slippage_tolerance),
+        "slippageToleranceType": _optional_word(order.slippage_tolerance_type),
+    }
+
+
+def _quote_quantity_text(order: Order) -> str | None:
+    # A market order that awaits its trigger has none; its stream messages lack `Q` too (API §3.4).
+    has_none = order.awaits_trigger and order.order_type is OrderType.MARKET
+    return None if has_none else decimal_text(order.quote_quantity)
+
+
+def _optional_word(word: WireEnum | None) -> str | None:
+    return None if word is None else word.value
+
+
 def fill_payload(fill: Fill) -> Json:
     """Return an execution as the fill history shows it: `clientId` is text here, `timestamp` too."""
     return {
@@ -103,7 +123,7 @@ def fill_payload(fill: Fill) -> Json:
         "quantity": decimal_text(fill.quantity),
         "side": fill.side.value,
         "symbol": fill.symbol,
-        "systemOrderType": None,
+        "systemOrderType": None if fill.system_order_type is None else fill.system_order_type.value,
         "timestamp": iso_from_us(fill.time_us),
         "tradeId": fill.trade_id,
     }
@@ -194,9 +214,9 @@ def account_payload(account: Account) -> Json:
         "futuresTakerFee": decimal_text(account.futures_taker_fee_bps),
         "leverageLimit": decimal_text(account.leverage_limit),
         "limitOrders": len(account.open_orders),
-        "liquidating": False,
+        "liquidating": account.is_liquidating,
         "positionLimit": "0",
         "spotMakerFee": decimal_text(account.spot_maker_fee_bps),
         "spotTakerFee": decimal_text(account.spot_taker_fee_bps),
-        "triggerOrders": 0,
+        "triggerOrders": len(account.trigger_orders),
     }

@@ -15,10 +15,12 @@ from backpack_connector.protocol.enums import (
     OrderType,
     SelfTradePrevention,
     Side,
+    SlippageToleranceType,
     TimeInForce,
+    TriggerBy,
 )
 
-from .orders import NewOrder
+from .orders import ExitTrigger, NewOrder, Trigger
 from .refusals import ParseFailure, invalid_request
 
 MAX_CLIENT_ID = 2**32 - 1
@@ -31,17 +33,8 @@ _MAX_DECIMAL_DIGITS = 28
 _ID = re.compile(r"[0-9]{1,20}")
 _MAX_INTEGER_DIGITS = 18
 _SYMBOL = re.compile(r"[A-Za-z0-9.]{1,40}(_[A-Za-z0-9.]{1,40}){1,3}")
-_CONDITIONAL_FIELDS = (
-    "stopLossLimitPrice",
-    "stopLossTriggerBy",
-    "stopLossTriggerPrice",
-    "takeProfitLimitPrice",
-    "takeProfitTriggerBy",
-    "takeProfitTriggerPrice",
-    "triggerBy",
-    "triggerPrice",
-    "triggerQuantity",
-)
+_PERCENT_SIGN = "%"
+_SPOT_MARGIN_FIELDS = ("autoBorrow", "autoBorrowRepay", "autoLend", "autoLendRedeem")
 
 _E = TypeVar("_E", bound=Enum)
 
@@ -88,6 +81,20 @@ class Payload:
             raise self.failure("string_decimal", "Invalid decimal")
         return Decimal(text)
 
+    def percent_or_decimal(self, field: str) -> tuple[Decimal, bool] | None:
+        """Return a number that was sent as text and whether a percent sign followed, or None when it is absent."""
+        text = self.fields.get(field)
+        if text is None:
+            return None
+        number = text.removesuffix(_PERCENT_SIGN) if isinstance(text, str) else ""
+        if not is_plain_decimal(number):
+            raise self.failure("string_decimal", "Invalid decimal")
+        return Decimal(number), number != text
+
+    def optional_word(self, field: str, words: type[_E]) -> _E | None:
+        """Return a member of a closed set, or None when it is absent."""
+        return None if self.fields.get(field) is None else self.word(field, words)
+
     def word(self, field: str, words: type[_E], default: _E | None = None) -> _E:
         """Return a member of a closed set; without a default it is required."""
         word = self.fields.get(field)
@@ -132,7 +139,7 @@ def is_plain_decimal(text: str) -> bool:
 def read_new_order(value: Any) -> NewOrder:
     """Read one order of POST /order or POST /orders.
 
-    Raises:   ParseFailure, or Refusal for trigger fields that do not go together.
+    Raises:   ParseFailure, or Refusal for fields that do not go together.
     """
     payload = Payload(value, "OrderExecutePayload")
     order = NewOrder(
@@ -149,11 +156,41 @@ def read_new_order(value: Any) -> NewOrder:
             "selfTradePrevention", SelfTradePrevention, SelfTradePrevention.REJECT_TAKER
         ),
         client_id=payload.client_id(),
-        is_conditional=any(payload.fields.get(field) is not None for field in _CONDITIONAL_FIELDS),
+        trigger=_trigger(payload),
+        take_profit=_exit_trigger(payload, "takeProfit"),
+        stop_loss=_exit_trigger(payload, "stopLoss"),
+        slippage_tolerance=payload.decimal("slippageTolerance"),
+        slippage_tolerance_type=payload.optional_word("slippageToleranceType", SlippageToleranceType),
+        uses_spot_margin=any([payload.flag(field) for field in _SPOT_MARGIN_FIELDS]),
     )
-    if (payload.fields.get("triggerPrice") is None) != (payload.fields.get("triggerQuantity") is None):
-        raise invalid_request("Must specify both `triggerPrice` and `triggerQuantity` or neither")
+    if (order.slippage_tolerance is None) != (order.slippage_tolerance_type is None):
+        raise invalid_request("Must specify both `slippageTolerance` and `slippageToleranceType` or neither")
     return order
+
+
+def _trigger(payload: Payload) -> Trigger | None:
+    """Read the three trigger fields. Source: API §4.1, §4.4 (text)."""
+    price, quantity = payload.decimal("triggerPrice"), payload.percent_or_decimal("triggerQuantity")
+    trigger_by = payload.optional_word("triggerBy", TriggerBy)
+    if (price is None) != (quantity is None):
+        raise invalid_request("Must specify both `triggerPrice` and `triggerQuantity` or neither")
+    if price is None or quantity is None:
+        if trigger_by is not None:
+            raise invalid_request("Must specify `triggerPrice` with `triggerBy`")
+        return None
+    amount, is_percent = quantity
+    return Trigger(price=price, quantity=amount, is_percent=is_percent, by=trigger_by)
+
+
+def _exit_trigger(payload: Payload, name: str) -> ExitTrigger | None:
+    """Read the fields of a take-profit or stop-loss. Source: API §4.1."""
+    price, limit_price = payload.decimal(f"{name}TriggerPrice"), payload.decimal(f"{name}LimitPrice")
+    trigger_by = payload.optional_word(f"{name}TriggerBy", TriggerBy)
+    if price is not None:
+        return ExitTrigger(price=price, limit_price=limit_price, by=trigger_by)
+    if limit_price is not None or trigger_by is not None:
+        raise invalid_request(f"Must specify `{name}TriggerPrice` with the other `{name}` fields")
+    return None
 
 
 class Query:

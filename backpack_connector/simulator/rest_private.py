@@ -4,19 +4,17 @@ Each operation is checked in the order of the real exchange: parse, then authent
 """
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
-from enum import Enum
 from typing import Any
 
-import msgspec
-
-from backpack_connector.protocol.enums import MarketType
+from backpack_connector.protocol.enums import CancelOrderType
 from backpack_connector.protocol.errors import ErrorCode
 
 from .accounts import Account
+from .answers import FILL_KINDS, Answer, FillType, Page, Prepared, market_filter
 from .clock import us_from_ms
-from .collateral import collateral_payload
-from .engine import Exchange, Execution
+from .engine import Exchange
+from .events import Execution
+from .futures_payloads import collateral_payload
 from .orders import NewOrder
 from .payloads import (
     Json,
@@ -28,44 +26,9 @@ from .payloads import (
 )
 from .refusals import ParseFailure, Refusal, invalid_request, not_found
 from .request_forms import MAX_BATCH, Payload, Query, read_new_order
+from .rest_futures import FuturesRest
 
-_DEFAULT_PAGE = 100
-_MAX_PAGE = 1_000
 _SETTINGS = ("autoBorrowSettlements", "autoLend", "autoRepayBorrows")
-
-
-class SortDirection(str, Enum):
-    """The direction of a history; newest first unless asked otherwise."""
-
-    ASCENDING = "Asc"
-    DESCENDING = "Desc"
-
-
-class CancelOrderType(str, Enum):
-    """Which orders a cancel of all orders means. Source: schema CancelOrderTypeEnum."""
-
-    RESTING_LIMIT_ORDER = "RestingLimitOrder"
-    CONDITIONAL_ORDER = "ConditionalOrder"
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What an operation answers: a body (None is empty), headers, and what happened in the engine."""
-
-    body: Any
-    headers: dict[str, str] = {}
-    executions: tuple[Execution, ...] = ()
-
-
-Command = Callable[[str], Answer]
-"""The parsed request; it runs when the account that signed is known."""
-
-
-class Prepared(msgspec.Struct, frozen=True):
-    """A parsed request, ready to be authenticated and run."""
-
-    command: Command
-    is_delayed: bool = False
-    """It waits out the taker delay (API §4.1)."""
 
 
 class PrivateRest:
@@ -82,7 +45,7 @@ class PrivateRest:
             "get_open_orders": self.open_orders,
             "get_order": self.order,
             "get_order_history": self.order_history,
-            "get_positions": lambda _: Prepared(lambda _: Answer([])),
+            **FuturesRest(exchange).queries,
         }
         self.bodies: Mapping[str, Callable[[Any], Prepared]] = {
             "cancel_open_orders": self.cancel_open_orders,
@@ -106,15 +69,10 @@ class PrivateRest:
 
     def collateral(self, account_id: str) -> Answer:
         """Answer get_collateral."""
-        self._account(account_id)
-        return Answer(collateral_payload(self._exchange.ledger.balances(account_id), self._price_of))
-
-    def _price_of(self, asset: str) -> Decimal:
-        market = self._exchange.markets.get(f"{asset}_USDC")
-        return Decimal(1) if market is None else market.last_price
+        return Answer(collateral_payload(self._exchange.risk.margin(self._account(account_id))))
 
     def order(self, query: Query) -> Prepared:
-        """Answer get_order: resting orders only."""
+        """Answer get_order: orders that rest or wait for a trigger, no others (API §4.3)."""
         symbol, order_id, client_id = query.symbol(), query.text("orderId"), query.client_id()
         _check_ids(order_id, client_id)
 
@@ -127,31 +85,22 @@ class PrivateRest:
         return Prepared(run)
 
     def open_orders(self, query: Query) -> Prepared:
-        """Answer get_open_orders."""
+        """Answer get_open_orders: those that rest and those that wait for a trigger."""
         belongs = self._filter(query)
         return Prepared(
             lambda account_id: Answer(
-                [order_payload(order) for order in self._account(account_id).open_orders.values() if belongs(order)]
+                [order_payload(order) for order in self._account(account_id).all_open_orders if belongs(order)]
             )
         )
 
     def _filter(self, query: Query) -> Callable[[Any], bool]:
         """Return what tells whether an order or fill matches `symbol` and `marketType`."""
-        symbol = query.text("symbol")
-        market_types = query.words("marketType", MarketType)
-        if symbol is not None:
-            query.symbol()
-
-        def belongs(row: Any) -> bool:
-            if symbol is not None and row.symbol != symbol:
-                return False
-            return not market_types or self._exchange.markets[row.symbol].instrument.market_type in market_types
-
-        return belongs
+        belongs = market_filter(query, self._exchange.markets)
+        return lambda row: belongs(row.symbol)
 
     def order_history(self, query: Query) -> Prepared:
         """Answer get_order_history; orders that still rest are in it too."""
-        belongs, page, order_id = self._filter(query), _Page(query), query.text("orderId")
+        belongs, page, order_id = self._filter(query), Page(query), query.text("orderId")
         return Prepared(
             lambda account_id: page.answer(
                 [
@@ -165,15 +114,18 @@ class PrivateRest:
 
     def fills(self, query: Query) -> Prepared:
         """Answer get_fills; `from` is inclusive and `to` exclusive, both in milliseconds."""
-        belongs, page, order_id = self._filter(query), _Page(query), query.text("orderId")
+        belongs, page, order_id = self._filter(query), Page(query), query.text("orderId")
         from_us = us_from_ms(query.integer("from", 0) or 0)
         to_ms = query.integer("to")
+        fill_type = query.word("fillType", FillType)
+        kinds = None if fill_type is None else FILL_KINDS[fill_type]
 
         def run(account_id: str) -> Answer:
             fills = [
                 fill
                 for fill in self._account(account_id).fills
                 if belongs(fill)
+                and (kinds is None or fill.system_order_type in kinds)
                 and order_id in (None, fill.order_id)
                 and from_us <= fill.time_us
                 and (to_ms is None or fill.time_us < us_from_ms(to_ms))
@@ -238,15 +190,14 @@ class PrivateRest:
         return Prepared(run)
 
     def cancel_open_orders(self, body: Any) -> Prepared:
-        """Answer cancel_open_orders of one market."""
+        """Answer cancel_open_orders of one market; without `orderType` all kinds are meant, as no schema limits it."""
         payload = Payload(body, "OrderCancelAllPayload")
         symbol = payload.symbol()
-        kind = payload.word("orderType", CancelOrderType, CancelOrderType.RESTING_LIMIT_ORDER)
+        kind = payload.optional_word("orderType", CancelOrderType)
+        conditional = None if kind is None else kind is CancelOrderType.CONDITIONAL_ORDER
 
         def run(account_id: str) -> Answer:
-            if kind is CancelOrderType.CONDITIONAL_ORDER:
-                return Answer([])
-            execution = self._exchange.cancel_all(account_id, symbol)
+            execution = self._exchange.cancel_all(account_id, symbol, conditional=conditional)
             return Answer([order_payload(order) for order in execution.orders], executions=(execution,))
 
         return Prepared(run)
@@ -260,10 +211,9 @@ class PrivateRest:
             raise Refusal(ErrorCode.INVALID_RANGE, "Leverage limit must be at least 1")
 
         def run(account_id: str) -> Answer:
-            account = self._account(account_id)
-            account.auto_settings.update(flags)
             if leverage_limit is not None:
-                account.leverage_limit = leverage_limit
+                self._exchange.set_leverage_limit(account_id, leverage_limit)
+            self._account(account_id).auto_settings.update(flags)
             return Answer(None)
 
         return Prepared(run)
@@ -272,24 +222,3 @@ class PrivateRest:
 def _check_ids(order_id: str | None, client_id: int | None) -> None:
     if order_id is None and client_id is None:
         raise invalid_request("Must specify either `orderId` or `clientId`")
-
-
-class _Page:
-    """One page of a history, with the headers that describe it. Source: API §2.0 (pagination)."""
-
-    def __init__(self, query: Query) -> None:
-        self._limit = query.integer("limit", _DEFAULT_PAGE, maximum=_MAX_PAGE) or 0
-        self._offset = query.integer("offset", 0) or 0
-        self._is_ascending = query.word("sortDirection", SortDirection) is SortDirection.ASCENDING
-
-    def answer(self, rows: list[Any], payload: Callable[[Any], Json]) -> Answer:
-        """Return the page of rows that come oldest first."""
-        ordered = rows if self._is_ascending else rows[::-1]
-        page_size = max(self._limit, 1)
-        headers = {
-            "X-CURRENT-PAGE": str(self._offset // page_size),
-            "X-PAGE-COUNT": str(-(-len(rows) // page_size)),
-            "X-PAGE-SIZE": str(self._limit),
-            "X-TOTAL": str(len(rows)),
-        }
-        return Answer([payload(row) for row in ordered[self._offset : self._offset + self._limit]], headers)

@@ -5,14 +5,14 @@ from enum import Enum
 from typing import Any
 
 from backpack_connector.protocol.enums import KlineInterval, MarketType, OrderBookState, SystemStatus
-from backpack_connector.protocol.units import decimal_text
+from backpack_connector.protocol.units import decimal_text, iso_from_us
 
 from .candles import DAY_S, WEEK_S, next_bucket_s
 from .clock import ms_from_us, s_from_us
 from .engine import Exchange
-from .feeds import QUIET_FUNDING_RATE, next_funding_ms, publishes_mark_price
 from .markets import listing_with_state
 from .payloads import Json, depth_payload, kline_payload, ticker_payload, trade_payload
+from .pricing import FundingInterval
 from .refusals import invalid_request, not_found
 from .request_forms import Query
 from .traded_market import TradedMarket
@@ -23,6 +23,8 @@ _MAX_LEVELS = 5_000
 _LAST_SECOND = 221_845_392_000
 _MAX_TRADES = 1_000
 _DEFAULT_TRADES = 100
+_MAX_FUNDING_RATES = 10_000
+_DEFAULT_FUNDING_RATES = 100
 
 
 class DepthLimit(str, Enum):
@@ -66,6 +68,8 @@ class PublicRest:
             "get_recent_trades": self.recent_trades,
             "get_historical_trades": self.historical_trades,
             "get_mark_prices": self.mark_prices,
+            "get_open_interest": self.open_interest,
+            "get_funding_interval_rates": self.funding_rates,
             "get_assets": self.assets,
         }
 
@@ -145,21 +149,59 @@ class PublicRest:
 
     def mark_prices(self, query: Query) -> list[Json]:
         """Answer get_mark_prices, always a list; perpetuals only."""
+        return [
+            {
+                "fundingRate": decimal_text(market.funding_rate),
+                "indexPrice": decimal_text(market.index_price),
+                "markPrice": decimal_text(market.mark_price),
+                "nextFundingTimestamp": ms_from_us(market.prices.next_funding_us),
+                "symbol": market.symbol,
+            }
+            for market in self._perpetuals(query)
+            if market.prices is not None
+        ]
+
+    def _perpetuals(self, query: Query) -> list[TradedMarket]:
+        """Return the perpetuals that publish prices: all, or the one that is asked for."""
         symbol = query.text("symbol")
-        markets = [market for market in self._exchange.markets.values() if publishes_mark_price(market)]
+        markets = [market for market in self._exchange.markets.values() if market.publishes_mark_price]
         if symbol is not None:
             markets = [market for market in markets if market.symbol == symbol]
             if not markets:
                 raise invalid_request("Symbol not found")
+        return markets
+
+    def open_interest(self, query: Query) -> list[Json]:
+        """Answer get_open_interest, always a list; `timestamp` in milliseconds.
+
+        What it says about an unknown symbol is not known; here it is the answer of get_mark_prices.
+        """
         return [
             {
-                "fundingRate": decimal_text(QUIET_FUNDING_RATE),
-                "indexPrice": decimal_text(market.last_price),
-                "markPrice": decimal_text(market.last_price),
-                "nextFundingTimestamp": next_funding_ms(self._clock()),
+                "openInterest": decimal_text(self._exchange.open_interest(market.symbol)),
                 "symbol": market.symbol,
+                "timestamp": ms_from_us(self._clock()),
             }
-            for market in markets
+            for market in self._perpetuals(query)
+        ]
+
+    def funding_rates(self, query: Query) -> list[Json]:
+        """Answer get_funding_interval_rates, newest first; the first row is the interval that is not over yet."""
+        symbol = query.symbol()
+        limit = query.integer("limit", _DEFAULT_FUNDING_RATES, maximum=_MAX_FUNDING_RATES) or 0
+        offset = query.integer("offset", 0) or 0
+        market = self._exchange.markets.get(symbol)
+        if market is None or market.prices is None:
+            return []
+        running = FundingInterval(market.prices.next_funding_us, market.funding_rate)
+        rows = [running, *reversed(market.settled_funding)]
+        return [
+            {
+                "fundingRate": decimal_text(row.rate),
+                "intervalEndTimestamp": iso_from_us(row.end_us),
+                "symbol": symbol,
+            }
+            for row in rows[offset : offset + limit]
         ]
 
     def assets(self, _: Query) -> list[Json]:

@@ -14,18 +14,21 @@ from aiohttp import web
 from backpack_connector.protocol.endpoints import ENDPOINTS, Endpoint
 from backpack_connector.protocol.errors import ConfigurationError, ErrorCode
 from backpack_connector.protocol.streams import DEPTH_WINDOWS_MS
-from backpack_connector.protocol.units import MICROSECONDS_PER_SECOND, seconds_from_ms
+from backpack_connector.protocol.units import MICROSECONDS_PER_SECOND, decimal_text, seconds_from_ms
 
 from .accounts import DEFAULT_FAUCET
+from .answers import Answer, Prepared
 from .authentication import authenticate_request
-from .clock import Clock, ms_from_us, wall_clock_us
-from .engine import Exchange, Execution
-from .feeds import Feeds
+from .clock import Clock, MovableClock, ms_from_us, wall_clock_us
+from .control import read_advance, read_index_price
+from .engine import Exchange
+from .events import Execution
+from .feeds import Feeds, Frame
 from .markets import load_instruments
 from .pools import Pools
 from .refusals import BAD_REQUEST, ParseFailure, Refusal
 from .request_forms import Query, decode_body
-from .rest_private import Answer, Prepared, PrivateRest
+from .rest_private import PrivateRest
 from .rest_public import PublicRest
 from .sequencer import DEFAULT_TAKER_DELAY_S, Sequencer
 from .tape import STEP_US, Tape
@@ -35,6 +38,8 @@ from .websocket import MAX_QUEUED_FRAMES, PING_INTERVAL_S, PONG_TIMEOUT_S, Hub, 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8700
 TRUTH_PATH = "/simulator/truth"
+CLOCK_PATH = "/simulator/clock"
+PRICE_PATH = "/simulator/price"
 
 _MAX_BODY_BYTES = 256 * 1024
 _SHUTDOWN_TIMEOUT_S = 1.0
@@ -74,20 +79,21 @@ class Simulator:
         self.host = host
         self.port = port
         self.seed = seed
-        self.exchange = Exchange(load_instruments(), clock=clock, faucet=faucet)
+        self._clock = MovableClock(clock)
+        self.exchange = Exchange(load_instruments(), clock=self._clock, faucet=faucet)
         self.pools = Pools()
         self.hub = Hub()
         self.sequencer = Sequencer(taker_delay_s)
-        self._clock = clock
-        self._feeds = Feeds(self.exchange, self.hub.is_wanted, clock)
-        self._tape = Tape(self.exchange, seed, clock()) if background else None
-        self._public = PublicRest(self.exchange, clock)
+        self._feeds = Feeds(self.exchange, self.hub.is_wanted, self._clock)
+        self._tape = Tape(self.exchange, seed, self._clock()) if background else None
+        self._public = PublicRest(self.exchange, self._clock)
         self._private = PrivateRest(self.exchange)
         self._new_session = partial(
             Session,
             self.hub,
             self.exchange,
-            self._now_ms,
+            self.now_ms,
+            self._feeds.on_subscribed,
             ping_interval_s=ping_interval_s,
             pong_timeout_s=pong_timeout_s,
             max_queued_frames=max_queued_frames,
@@ -109,7 +115,8 @@ class Simulator:
     def _authority(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
-    def _now_ms(self) -> int:
+    def now_ms(self) -> int:
+        """Return the exchange's time in milliseconds, as GET /time tells it."""
         return ms_from_us(self._clock())
 
     async def start(self) -> None:
@@ -127,7 +134,7 @@ class Simulator:
             raise
         self.port = self._runner.addresses[0][1]
         self._timers = [
-            self._every(1.0, self._feeds.on_second),
+            self._every(1.0, self._on_second),
             *(
                 self._every(seconds_from_ms(window), partial(self._feeds.on_window, window))
                 for window in DEPTH_WINDOWS_MS
@@ -167,6 +174,31 @@ class Simulator:
             self.publish(execution)
         return ()
 
+    def _run_parts(self) -> None:
+        for execution in self.exchange.on_second(self._clock()):
+            self.publish(execution)
+
+    def _on_second(self) -> Iterable[Frame]:
+        self._run_parts()
+        return self._feeds.on_second()
+
+    def advance_clock(self, seconds: float) -> None:
+        """Put the exchange's clock forward, and do what is due then: each full hour's funding, and so on.
+
+        Raises:   ValueError for less than 0 or more than a year.
+        """
+        self._clock.advance(seconds)
+        self.hub.publish(self._on_second())
+
+    def set_index_price(self, symbol: str, price: Decimal) -> None:
+        """Set the price of a market's underlying, and do what follows: mark prices, triggers, liquidations.
+
+        The background flow takes the price up with its next step, a quarter of a second later at most.
+        Raises:   Refusal for an unknown symbol or an impossible price.
+        """
+        self.publish(self.exchange.prices.set_index(symbol, price, self._clock()))
+        self._run_parts()
+
     def publish(self, execution: Execution) -> None:
         """Send the events of a command to whoever listens."""
         self.hub.publish(self._feeds.on_events(execution.events))
@@ -176,6 +208,8 @@ class Simulator:
         application.on_shutdown.append(self._close_sessions)
         application.router.add_get("/", self._stream)
         application.router.add_get(TRUTH_PATH, self._truth)
+        application.router.add_post(CLOCK_PATH, self._control_clock)
+        application.router.add_post(PRICE_PATH, self._control_price)
         for endpoint in ENDPOINTS:
             application.router.add_route(endpoint.method, endpoint.path, partial(self._answer, endpoint))
         return application
@@ -189,13 +223,30 @@ class Simulator:
         return await self._new_session().serve(request)
 
     async def _truth(self, request: web.Request) -> web.Response:
-        if not is_loopback(request.remote or ""):
-            raise web.HTTPNotFound
+        _check_is_local(request)
         account_id = request.query.get("account")
         # A plus sign that was not URL-encoded arrives as a space, and keys contain plus signs but no spaces.
         account_id = None if account_id is None else account_id.replace(" ", "+")
         truth = truth_payload(self.exchange, seed=self.seed, now_us=self._clock(), account_id=account_id)
         return _json_response(truth)
+
+    async def _control_clock(self, request: web.Request) -> web.Response:
+        _check_is_local(request)
+        self.advance_clock(read_advance(decode_body(await request.read())))
+        return _json_response({"timeUs": self._clock()})
+
+    async def _control_price(self, request: web.Request) -> web.Response:
+        _check_is_local(request)
+        symbol, price = read_index_price(decode_body(await request.read()))
+        self.set_index_price(symbol, price)
+        market = self.exchange.markets[symbol]
+        return _json_response(
+            {
+                "indexPrice": decimal_text(market.index_price),
+                "markPrice": decimal_text(market.mark_price),
+                "symbol": symbol,
+            }
+        )
 
     async def _answer(self, endpoint: Endpoint, request: web.Request) -> web.Response:
         if endpoint.is_signed:
@@ -211,7 +262,7 @@ class Simulator:
 
     async def _answer_signed(self, endpoint: Endpoint, request: web.Request) -> web.Response:
         fields, prepared = await self._prepare(endpoint, request)
-        account_id = authenticate_request(request.headers, endpoint, fields, self._now_ms())
+        account_id = authenticate_request(request.headers, endpoint, fields, self.now_ms())
         self.exchange.open_account(account_id)
         self.pools.count(account_id, endpoint, self._clock())
         answer = await self.sequencer.run(partial(self._run, prepared, account_id), is_delayed=prepared.is_delayed)
@@ -238,6 +289,11 @@ class Simulator:
         for execution in answer.executions:
             self.publish(execution)
         return answer
+
+
+def _check_is_local(request: web.Request) -> None:
+    if not is_loopback(request.remote or ""):
+        raise web.HTTPNotFound
 
 
 def _report_failure(task: "asyncio.Task[None]") -> None:

@@ -1,5 +1,8 @@
 """Keep every open market alive: seeded makers around a slowly moving price, and takers who trade.
 
+Spot and perpetual markets of one asset follow one price. A perpetual stands a little above or below it, by a premium
+that comes and goes within minutes and now and then is worth an arbitrage.
+
 Rule 1: all chance comes from one generator, so that the same seed and the same requests at the same times give the
         same events. Prices move in whole ticks; no float ever becomes money.
 Rule 2: the flow trades through the same door as everybody, from its own accounts.
@@ -15,8 +18,10 @@ from backpack_connector.protocol.enums import OrderBookState, OrderType, Side, T
 from backpack_connector.protocol.units import MICROSECONDS_PER_SECOND
 
 from .clearing import CLEARING
-from .engine import Exchange, Execution
+from .engine import Exchange
+from .events import Execution
 from .orders import ZERO, NewOrder, Order
+from .pricing import Underlying
 from .refusals import Refusal
 from .traded_market import TradedMarket
 
@@ -32,7 +37,10 @@ _DISTANCE_UNIT = Decimal("0.000001")
 _MAKER_DISTANCES = (150, 400, 800, 1_300, 2_000, 3_000, 4_500, 7_000)
 _SWEEP_DISTANCES = (300, 4_000)
 _DRIFT_PER_STEP = 60
-_FURTHEST_DRIFT = 15_000
+_DRIFT_STEPS_BACK = 250
+# So strays the premium by two tenths of a percent, in minutes; twice the fees of an arbitrage is passed now and then.
+_PREMIUM_PER_STEP = 220
+_PREMIUM_STEPS_BACK = 400
 _MAKER_NOTIONALS = (300, 4_000)
 _TAKER_NOTIONALS = (50, 1_500)
 _TAKER_CHANCE = 0.35
@@ -42,6 +50,41 @@ _SLOTS_REQUOTED = 3
 _Slot = tuple[Side, int]
 
 
+class _Walk:
+    """A random walk that is drawn back to zero the further it strays."""
+
+    def __init__(self, chance: random.Random, stride: int, steps_back: int) -> None:
+        self._chance = chance
+        self._stride = stride
+        self._steps_back = steps_back
+        self._place = 0
+
+    def step(self) -> Decimal:
+        """Return the next place, a fraction."""
+        self._place += self._chance.randint(-self._stride, self._stride) - round(self._place / self._steps_back)
+        return self._place * _DISTANCE_UNIT
+
+    def reset(self) -> None:
+        """Begin at zero again."""
+        self._place = 0
+
+
+class _UnderlyingFlow:
+    """The price of one underlying."""
+
+    def __init__(self, underlying: Underlying, chance: random.Random) -> None:
+        self._underlying = underlying
+        self._anchor = underlying.anchor
+        self._walk = _Walk(chance, _DRIFT_PER_STEP, _DRIFT_STEPS_BACK)
+
+    def step(self) -> None:
+        """Move the price, from wherever it was set to."""
+        if self._underlying.anchor != self._anchor:
+            self._anchor = self._underlying.anchor
+            self._walk.reset()
+        self._underlying.drift = self._walk.step()
+
+
 class _MarketFlow:
     """The flow of one market."""
 
@@ -49,31 +92,39 @@ class _MarketFlow:
         self._exchange = exchange
         self._market = market
         self._chance = chance
-        self._drift = 0
+        self._anchor = market.underlying.anchor
+        is_perpetual = market.prices is not None
+        self._premium_walk = _Walk(chance, _PREMIUM_PER_STEP, _PREMIUM_STEPS_BACK) if is_perpetual else None
+        self._premium = ZERO
         self._quotes: dict[_Slot, Order] = {}
         """The makers' orders by side and distance; finished ones are found out when their turn comes."""
         self._slots: list[_Slot] = [(side, place) for place in range(len(_MAKER_DISTANCES)) for side in Side]
 
     @property
     def _fair_price(self) -> Decimal:
-        return self._market.instrument.seed_price * (1 + self._drift * _DISTANCE_UNIT)
+        return self._market.underlying.price * (1 + self._premium)
 
     def step(self) -> Iterator[Execution]:
         """Let the market live for one step."""
-        self._move()
+        if self._premium_walk is not None:
+            self._premium = self._premium_walk.step()
+        yield from self._follow_jump()
         yield from self._take_stale()
         missing = [slot for slot in self._slots if not self._is_resting(slot)]
         for slot in missing or self._chance.sample(self._slots, _SLOTS_REQUOTED):
             yield from self._requote(slot)
+        if len(missing) == len(self._slots):
+            return  # Nobody takes from a book that has just been filled, be it at the start or after a jump.
         if self._chance.random() < _SWEEP_CHANCE:
             yield from self._sweep(self._chance.randint(*_SWEEP_DISTANCES))
         elif self._chance.random() < _TAKER_CHANCE:
             yield from self._trade_at_touch()
 
-    def _move(self) -> None:
-        # A random walk that is drawn back to the seed price the further it strays.
-        pull = -_DRIFT_PER_STEP * self._drift // _FURTHEST_DRIFT
-        self._drift += self._chance.randint(-_DRIFT_PER_STEP, _DRIFT_PER_STEP) + pull
+    def _follow_jump(self) -> Iterator[Execution]:
+        if self._market.underlying.anchor != self._anchor:
+            self._anchor = self._market.underlying.anchor
+            for slot in list(self._quotes):
+                yield from self._withdraw(slot)
 
     def _take_stale(self) -> Iterator[Execution]:
         """Take what others offer on the wrong side of the fair price, after withdrawing own quotes from there."""
@@ -159,7 +210,7 @@ class _MarketFlow:
 
     def _quantity(self, notionals: tuple[int, int]) -> Decimal:
         instrument = self._market.instrument
-        wanted = self._chance.randint(*notionals) / instrument.seed_price
+        wanted = self._chance.randint(*notionals) / self._anchor
         return max(instrument.min_quantity, wanted // instrument.step_size * instrument.step_size)
 
 
@@ -174,6 +225,8 @@ class Tape:
             for market in exchange.markets.values()
             if market.state is OrderBookState.OPEN and market.instrument.market_type in CLEARING
         ]
+        underlyings = {id(market.underlying): market.underlying for market in open_markets}
+        self._underlyings = [_UnderlyingFlow(underlying, chance) for underlying in underlyings.values()]
         self._flows = [_MarketFlow(exchange, market, chance) for market in open_markets]
         deposits: Mapping[str, Decimal] = {
             asset: _DEPOSIT for market in open_markets for asset in (market.instrument.base, market.instrument.quote)
@@ -186,5 +239,7 @@ class Tape:
         self._next_step_us = max(self._next_step_us, now_us - _MAX_STEPS_AT_ONCE * STEP_US)
         while self._next_step_us <= now_us:
             self._next_step_us += STEP_US
+            for underlying in self._underlyings:
+                underlying.step()
             for flow in self._flows:
                 yield from flow.step()

@@ -1,16 +1,18 @@
-"""Hold everything that belongs to one market while it trades: book, state, last price, trades, candles."""
+"""Hold everything that belongs to one market while it trades: book, state, prices, trades, candles."""
 
 from collections import deque
+from collections.abc import Sequence
 from decimal import Decimal
 
-from backpack_connector.protocol.enums import Side
+from backpack_connector.protocol.enums import MarketType, OrderBookState, Side
 
 from .book import OrderBook
 from .candles import CandleStore
 from .clock import s_from_us
 from .events import Event, LevelChanged, TouchChanged
 from .markets import Instrument
-from .orders import Order, PublicTrade
+from .orders import ZERO, Order, PublicTrade
+from .pricing import FundingInterval, PerpetualPrices, Underlying
 
 _TRADES_KEPT = 10_000
 
@@ -18,14 +20,19 @@ _TRADES_KEPT = 10_000
 class TradedMarket:
     """One market. Its methods change the book and say so in events; the engine decides when."""
 
-    def __init__(self, instrument: Instrument, first_id: int) -> None:
+    def __init__(self, instrument: Instrument, first_id: int, underlying: Underlying, now_us: int) -> None:
         self.instrument = instrument
+        self.underlying = underlying
         self.state = instrument.state
         self.book = OrderBook(first_id)
         self.last_trade_price: Decimal | None = None
         self.trades: deque[PublicTrade] = deque(maxlen=_TRADES_KEPT)
         """Newest last."""
         self.candles = CandleStore()
+        self.prices: PerpetualPrices | None = None
+        """None for markets without positions."""
+        if instrument.market_type is MarketType.PERP:
+            self.prices = PerpetualPrices(instrument, underlying, now_us)
         self._next_trade_id = first_id
 
     @property
@@ -39,14 +46,35 @@ class TradedMarket:
         return self.instrument.seed_price if self.last_trade_price is None else self.last_trade_price
 
     @property
+    def mid_price(self) -> Decimal | None:
+        """Return the middle between best bid and best ask, or None when a side is empty."""
+        bid, ask = self.book.touch
+        return None if bid is None or ask is None else (bid[0] + ask[0]) / 2
+
+    @property
     def mark_price(self) -> Decimal:
-        """Return the price by which positions are valued."""
-        return self.last_price
+        """Return the price by which positions are valued; of a spot market the last price."""
+        return self.last_price if self.prices is None else self.prices.mark_price
 
     @property
     def index_price(self) -> Decimal:
-        """Return the price of the underlying elsewhere."""
-        return self.last_price
+        """Return the price of the underlying elsewhere; of a spot market the last price."""
+        return self.last_price if self.prices is None else self.prices.index_price
+
+    @property
+    def funding_rate(self) -> Decimal:
+        """Return the rate of the running interval as it stands, a fraction of the notional; zero for spot."""
+        return ZERO if self.prices is None else self.prices.funding_rate
+
+    @property
+    def settled_funding(self) -> Sequence[FundingInterval]:
+        """Return the intervals that are over, oldest first, with the rates that are paid for them."""
+        return () if self.prices is None else self.prices.settled_funding
+
+    @property
+    def publishes_mark_price(self) -> bool:
+        """Tell whether mark prices are published now. Source: API §2.3 (markPrices): Open and PostOnly perps."""
+        return self.prices is not None and self.state in (OrderBookState.OPEN, OrderBookState.POST_ONLY)
 
     def rest(self, order: Order, time_us: int) -> list[Event]:
         """Put what remains of an order into the book."""

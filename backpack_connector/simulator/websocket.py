@@ -15,6 +15,7 @@ from backpack_connector.protocol.enums import OrderBookState
 from backpack_connector.protocol.streams import (
     BALANCE_UPDATES,
     DEPTH_WINDOWS_MS,
+    LIQUIDATIONS,
     ORDER_UPDATES,
     POSITION_UPDATES,
     RFQ_UPDATES,
@@ -45,7 +46,7 @@ _PUBLIC_KINDS = frozenset(
         "depth",
         "externalTicker",
         "kline",
-        "liquidation",
+        LIQUIDATIONS,
         "markPrice",
         "openInterest",
         "stockIndicativeQuote",
@@ -85,6 +86,10 @@ def check_stream(name: str) -> bool:
     return False
 
 
+def _text_of(frame: Frame) -> str:
+    return _SORTED_JSON.encode({"data": frame.data, "stream": frame.subscription[1]}).decode()
+
+
 class Hub:
     """Who listens to what."""
 
@@ -113,7 +118,7 @@ class Hub:
         for frame in frames:
             listeners = self._listeners.get(frame.subscription)
             if listeners:
-                text = _SORTED_JSON.encode({"data": frame.data, "stream": frame.subscription[1]}).decode()
+                text = _text_of(frame)
                 for session in tuple(listeners):
                     session.send(text)
 
@@ -130,6 +135,7 @@ class Session:
         hub: Hub,
         exchange: Exchange,
         now_ms: Callable[[], int],
+        first_frames: Callable[[Subscription], Iterable[Frame]],
         *,
         ping_interval_s: float = PING_INTERVAL_S,
         pong_timeout_s: float = PONG_TIMEOUT_S,
@@ -138,6 +144,7 @@ class Session:
         self._hub = hub
         self._exchange = exchange
         self._now_ms = now_ms
+        self._first_frames = first_frames
         self._ping_interval_s = ping_interval_s
         self._pong_timeout_s = pong_timeout_s
         self._socket = web.WebSocketResponse(autoping=False, max_msg_size=_MAX_MESSAGE_BYTES, timeout=_CLOSE_TIMEOUT_S)
@@ -235,8 +242,11 @@ class Session:
             if not is_private and not self._is_served(name):
                 continue
             subscription = (account_id if is_private else None, name)
-            self._subscriptions.add(subscription)
-            self._hub.add(subscription, self)
+            if subscription not in self._subscriptions:
+                self._subscriptions.add(subscription)
+                self._hub.add(subscription, self)
+                for frame in self._first_frames(subscription):
+                    self.send(_text_of(frame))
 
     def _authenticate(self, signature: Any) -> str:
         try:
@@ -252,8 +262,9 @@ class Session:
             self._hub.remove(subscription, self)
 
     def _is_served(self, name: str) -> bool:
-        stream = split_stream_name(name)
-        market = self._exchange.markets.get(stream.symbol or "")
+        if name == LIQUIDATIONS:
+            return True
+        market = self._exchange.markets.get(split_stream_name(name).symbol or "")
         return market is not None and market.state is not OrderBookState.CLOSED
 
 

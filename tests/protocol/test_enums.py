@@ -4,6 +4,7 @@ import pytest
 
 from backpack_connector.protocol import enums
 from backpack_connector.protocol.enums import (
+    CancelOrderType,
     ExpiryReason,
     KlineInterval,
     MarketType,
@@ -45,6 +46,7 @@ WORDS = [
         " OrderBookClosed",
     ),
     (PositionEvent, "positionOpened positionAdjusted positionClosed"),
+    (CancelOrderType, "RestingLimitOrder ConditionalOrder"),
     (TriggerBy, "LastPrice MarkPrice IndexPrice"),
     (SlippageToleranceType, "TickSize Percent"),
     (KlineInterval, "1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 3d 1w 1month"),

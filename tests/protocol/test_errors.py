@@ -26,6 +26,7 @@ from backpack_connector.protocol.errors import (
     WireFormatError,
     WouldTake,
     error_from_answer,
+    error_from_result,
 )
 from tests.protocol.samples import BOUNDED, names, sample
 
@@ -300,3 +301,24 @@ FOREIGN_BASES = [(ConfigurationError, ValueError), (WireFormatError, ValueError)
 @pytest.mark.parametrize(("kind", "base"), FOREIGN_BASES, ids=[kind.__name__ for kind, _ in FOREIGN_BASES])
 def test_hosts_that_know_only_built_in_errors_catch_ours(kind: type, base: type) -> None:
     assert issubclass(kind, base)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind", "text"),
+    [
+        ("INSUFFICIENT_FUNDS", "No money", InsufficientFunds, "execute_order_batch: No money (INSUFFICIENT_FUNDS)"),
+        ("INVALID_ORDER", "Order would immediately match and take", WouldTake, None),
+        ("TIMEOUT", "?", Unavailable, None),
+        ("TOO_MANY_REQUESTS", "?", RateLimited, None),
+        ("TOMORROW", "?", Refused, None),
+        (None, "Bad", InvalidRequest, None),
+        (None, None, InvalidRequest, "execute_order_batch: refused without a reason"),
+    ],
+)
+def test_an_order_of_a_batch_has_its_own_error(
+    code: str | None, message: str | None, kind: type[RequestError], text: str | None
+) -> None:
+    error = error_from_result(code, message, operation="execute_order_batch")
+    assert type(error) is kind
+    assert (error.code, error.status) == (code, None)
+    assert text is None or str(error) == text

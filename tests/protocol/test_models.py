@@ -7,7 +7,7 @@ import pytest
 
 from backpack_connector.protocol import models
 from backpack_connector.protocol.enums import MarketType, OrderStatus, OrderType, Side
-from backpack_connector.protocol.errors import WireFormatError
+from backpack_connector.protocol.errors import InsufficientFunds, WireFormatError
 from backpack_connector.protocol.models import is_market_type, read_balances, read_rows
 from backpack_connector.protocol.wire import read
 from tests.protocol.samples import body, names
@@ -52,6 +52,22 @@ def test_filters_and_margin_of_a_market_are_exact() -> None:
     assert market.filters.quantity.max_quantity is None
     assert market.imf_function is not None
     assert market.imf_function.factor == Decimal("0.00002494")
+
+
+def test_a_perpetual_market_tells_how_its_prices_may_move() -> None:
+    market = read(models.Market, body("get_market.btc_perpetual.200"), "x")
+    rules = market.filters.price
+    assert rules.mean_mark_price_band == models.PriceBand(
+        max_multiplier=Decimal("1.04"), min_multiplier=Decimal("0.96")
+    )
+    assert rules.mean_premium_band == models.PremiumBand(tolerance_pct=Decimal("0.05"))
+    assert (rules.max_price_update_multiplier, rules.min_price_update_multiplier) == (
+        Decimal("1.0025"),
+        Decimal("0.9975"),
+    )
+    assert (market.funding_rate_lower_bound, market.funding_rate_upper_bound) == (-100, 100)
+    assert market.rwa_market_type is None
+    assert read(models.Market, body("get_market.post_only_stock.200"), "x").rwa_market_type == "STOCK"
 
 
 def margin_function(base: str, factor: str) -> models.MarginFunction:
@@ -225,3 +241,27 @@ def test_an_answer_that_is_no_list_is_an_error(payload: Any) -> None:
         read_rows(models.Fill, payload, "get_fills")
     with pytest.raises(WireFormatError, match="get_balances"):
         read_balances([])
+
+
+def test_a_batch_answers_for_each_order() -> None:
+    order = {**body("execute_order.limit_resting.200"), "operation": "Ok"}
+    rows = [
+        order,
+        {"operation": "Err", "code": "INSUFFICIENT_FUNDS", "message": "No money"},
+        {"operation": "Maybe"},
+        {"code": "INVALID_ORDER"},
+        {"operation": "Ok", "id": "7"},
+        None,
+    ]
+    accepted, refused, *unreadable = models.read_order_results(rows)
+    assert isinstance(accepted, models.Order)
+    assert accepted.id == order["id"]
+    assert isinstance(refused, InsufficientFunds)
+    for position, error in enumerate(unreadable, start=2):
+        assert isinstance(error, WireFormatError)
+        assert str(error).startswith(f"execute_order_batch[{position}]: ")
+
+
+def test_a_batch_whose_answer_is_no_list_is_a_format_error() -> None:
+    with pytest.raises(WireFormatError, match="execute_order_batch"):
+        models.read_order_results({"operation": "Ok"})

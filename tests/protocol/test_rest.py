@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from backpack_connector.protocol.endpoints import endpoint
 from backpack_connector.protocol.enums import Side
 from backpack_connector.protocol.errors import ConfigurationError, OrderNotFound, Unavailable, WireFormatError
-from backpack_connector.protocol.rest import build_request, read_response
+from backpack_connector.protocol.rest import build_request, query_and_body, read_response
 from backpack_connector.protocol.signing import Credentials, is_signed_by
 from tests.protocol.samples import BOUNDED, names, sample
 
@@ -139,6 +139,19 @@ def test_what_cannot_be_sent_is_one_sentence(
 def test_a_float_in_an_unsigned_body_is_refused_too() -> None:
     with pytest.raises(ConfigurationError, match="cannot be sent"):
         build_request(endpoint("create_withdrawal_delay"), {"hours": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "travels"),
+    [
+        ("get_open_orders", {"symbol": "SOL_USDC", "x": None}, ({"symbol": "SOL_USDC"}, None)),
+        ("get_balances", None, ({}, None)),
+        ("cancel_order", {"orderId": "7", "x": True}, (None, {"orderId": "7", "x": True})),
+        ("execute_order_batch", [{"price": Decimal("1.50")}, {}], (None, [{"price": "1.5"}, {}])),
+    ],
+)
+def test_parameters_travel_in_the_query_or_in_the_body(operation: str, parameters: Any, travels: Any) -> None:
+    assert query_and_body(endpoint(operation), parameters) == travels
 
 
 def test_json_numbers_keep_every_digit() -> None:

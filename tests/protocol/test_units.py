@@ -158,3 +158,8 @@ def test_padding_a_multiple_of_the_increment_changes_no_number(steps: int, decim
 def test_basis_points_become_fractions() -> None:
     assert units.fraction_from_bps(Decimal(8)) == Decimal("0.0008")
     assert units.fraction_from_bps(Decimal("-0.5")) == Decimal("-0.00005")
+
+
+def test_percentages_become_fractions() -> None:
+    assert units.fraction_from_percent(Decimal(80)) == Decimal("0.8")
+    assert units.fraction_from_percent(Decimal("0.05")) == Decimal("0.0005")

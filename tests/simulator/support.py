@@ -1,7 +1,6 @@
 """Help the tests of the simulator: a clock that stands still, short ways to order, and a small client."""
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -10,7 +9,7 @@ import aiohttp
 from hypothesis import HealthCheck, settings
 
 from backpack_connector.protocol.endpoints import endpoint
-from backpack_connector.protocol.enums import OrderType, SelfTradePrevention, Side, TimeInForce
+from backpack_connector.protocol.enums import MarketType, OrderType, SelfTradePrevention, Side, TimeInForce
 from backpack_connector.protocol.rest import build_request
 from backpack_connector.protocol.signing import Credentials, generate_key_pair
 from backpack_connector.simulator.engine import Exchange
@@ -55,6 +54,7 @@ def limit(
     stp: str = "RejectTaker",
     client_id: int | None = None,
     symbol: str = SYMBOL,
+    reduce_only: bool | None = None,
 ) -> NewOrder:
     return NewOrder(
         symbol=symbol,
@@ -66,27 +66,36 @@ def limit(
         post_only=post_only,
         self_trade_prevention=SelfTradePrevention(stp),
         client_id=client_id,
+        reduce_only=reduce_only,
     )
 
 
 def market(
-    side: str, quantity: str | None = None, quote: str | None = None, *, tif: str = "GTC", stp: str = "RejectTaker"
+    side: str,
+    quantity: str | None = None,
+    quote: str | None = None,
+    *,
+    tif: str = "GTC",
+    stp: str = "RejectTaker",
+    symbol: str = SYMBOL,
+    reduce_only: bool | None = None,
 ) -> NewOrder:
     return NewOrder(
-        symbol=SYMBOL,
+        symbol=symbol,
         side=Side(side),
         order_type=OrderType.MARKET,
         quantity=None if quantity is None else Decimal(quantity),
         quote_quantity=None if quote is None else Decimal(quote),
         time_in_force=TimeInForce(tif),
         self_trade_prevention=SelfTradePrevention(stp),
+        reduce_only=reduce_only,
     )
 
 
 def kinds(events: Sequence[Event]) -> list[str]:
     """Return the order events of a list as `orderFill:Filled`, and the other events by class."""
     return [
-        f"{event.kind.value}:{event.order.status.value}" if hasattr(event, "kind") else type(event).__name__
+        f"{event.kind.value}:{event.order.status.value}" if hasattr(event, "order") else type(event).__name__
         for event in events
     ]
 
@@ -108,18 +117,25 @@ def state_of(exchange: Exchange) -> Any:
             for symbol, row in exchange.markets.items()
         },
         dict(exchange.ledger.fees),
+        exchange.ledger.house,
+        {account.account_id: exchange.ledger.positions(account.account_id) for account in exchange.accounts},
+        {account.account_id: exchange.ledger.unsettled(account.account_id) for account in exchange.accounts},
+        {account.account_id: account.leverage_limit for account in exchange.accounts},
     )
 
 
 def assert_sound(exchange: Exchange) -> None:
     """Check what must hold at any time: assets conserved, holds equal open orders, no crossed book."""
     assert exchange.ledger.totals() == exchange.ledger.deposited
+    assert_positions_sound(exchange)
     for account in exchange.accounts:
         held: dict[str, Decimal] = {}
         for order in account.open_orders.values():
             assert order.remaining > 0
             assert order.price is not None
             row = exchange.markets[order.symbol].instrument
+            if row.market_type is MarketType.PERP:
+                continue  # these need margin, and hold nothing
             asset, amount = (
                 (row.base, order.remaining) if order.side is Side.ASK else (row.quote, order.remaining * order.price)
             )
@@ -132,6 +148,28 @@ def assert_sound(exchange: Exchange) -> None:
         for side in (row.book.bids, row.book.asks):
             for level in side.from_best():
                 assert level.quantity == sum(order.remaining for order in level.orders.values()) > 0
+
+
+def assert_positions_sound(exchange: Exchange) -> None:
+    """Check the books of perpetual futures: positions add up to zero, and the clearing house has what it must have."""
+    quantities: dict[str, Decimal] = {}
+    owed = Decimal(0)
+    for account in exchange.accounts:
+        claim = exchange.ledger.unsettled(account.account_id)
+        assert claim <= 0
+        owed += claim
+        positions = exchange.ledger.positions(account.account_id)
+        for symbol, position in positions.items():
+            assert position.quantity
+            quantities[symbol] = quantities.get(symbol, Decimal(0)) + position.quantity
+            owed += position.unrealized(exchange.markets[symbol].mark_price)
+        for symbol, row in exchange.markets.items():
+            reducing = [order for order in account.open_orders.values() if order.symbol == symbol and order.reduce_only]
+            quantity = positions[symbol].quantity if symbol in positions else Decimal(0)
+            assert all(order.side is (Side.ASK if quantity > 0 else Side.BID) for order in reducing)
+            assert sum(order.remaining for order in reducing) <= abs(quantity), row.symbol
+    assert not any(quantities.values())
+    assert exchange.ledger.house == owed
 
 
 class Client:
@@ -168,7 +206,8 @@ class Client:
             return response.status, json.loads(text) if is_json else text
 
     def now_ms(self) -> int:
-        return time.time_ns() // 10**6
+        """Tell the exchange's time, which tests put forward."""
+        return self.simulator.now_ms()
 
     def subscription(self, *streams: str) -> dict[str, Any]:
         return {

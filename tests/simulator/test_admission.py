@@ -8,9 +8,10 @@ import pytest
 
 from backpack_connector.protocol.enums import OrderBookState, Side
 from backpack_connector.simulator.engine import Exchange
+from backpack_connector.simulator.markets import load_instruments
 from backpack_connector.simulator.orders import NewOrder
 from backpack_connector.simulator.refusals import Refusal
-from tests.simulator.support import SYMBOL, levels, limit, market, new_exchange, state_of
+from tests.simulator.support import SYMBOL, FakeClock, levels, limit, market, new_exchange, state_of
 
 replace = msgspec.structs.replace
 
@@ -53,19 +54,18 @@ BID = limit("Bid", "150", "1")
         (replace(BID, quantity=None), "INVALID_CLIENT_REQUEST", "Limit orders must specify a `quantity`"),
         (limit("Bid", "150", "1", tif="IOC", post_only=True), "INVALID_ORDER", "Post only orders must be GTC"),
         (replace(BID, reduce_only=True), "INVALID_ORDER", "Reduce only order not reduced"),
-        (replace(BID, is_conditional=True), "NOT_IMPLEMENTED", "The simulator has no conditional orders yet"),
         (replace(BID, symbol="NOPE_USDC"), "INVALID_MARKET", "Invalid market symbol"),
-        (
-            replace(BID, symbol="SOL_USDC_PERP"),
-            "INVALID_MARKET",
-            "The simulator does not trade markets of type PERP yet",
-        ),
         (limit("Bid", "150", "67"), "INSUFFICIENT_FUNDS", "Insufficient funds"),
         (limit("Ask", "150", "50.01"), "INSUFFICIENT_FUNDS", "Insufficient funds"),
     ],
 )
 def test_refusal_by_form_filter_or_funds(order: NewOrder, code: str, message: str) -> None:
     assert refused(new_exchange(), order) == (code, message)
+
+
+def test_a_market_of_a_type_without_clearing_takes_no_orders() -> None:
+    exchange = Exchange(load_instruments(), clock=FakeClock(), clearing={})
+    assert refused(exchange, BID) == ("INVALID_MARKET", "The simulator does not trade markets of type SPOT yet")
 
 
 def test_a_market_order_that_cannot_afford_one_step_is_refused() -> None:

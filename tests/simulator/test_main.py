@@ -7,13 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
 import pytest
 
+from backpack_connector.protocol.errors import ConfigurationError
 from backpack_connector.protocol.signing import generate_key_pair
+from backpack_connector.simulator import __main__ as program
 from backpack_connector.simulator.__main__ import Options, parse_options, run
+from backpack_connector.simulator.accounts import DEFAULT_FAUCET
 
 SECRET = generate_key_pair(bytes(32))[1]
 LIMIT_S = 15.0
@@ -82,6 +86,11 @@ def test_a_port_that_is_taken_gives_one_sentence(capfd: pytest.CaptureFixture[st
         ),
         (Options(seed_key="?"), "The seed key is not base64 text."),
         (Options(seed_key="AAAA"), "The seed key holds 3 bytes instead of 32."),
+        (Options(faucet=("USDC",)), "'USDC' is no faucet amount; write it as in USDC=1000."),
+        (Options(faucet=("USDC=2O",)), "'USDC=2O' is no faucet amount; write it as in USDC=1000."),
+        (Options(faucet=("USDC=-1",)), "'USDC=-1' is no faucet amount; write it as in USDC=1000."),
+        (Options(faucet=("=1",)), "'=1' is no faucet amount; write it as in USDC=1000."),
+        (Options(faucet=("USDC=NaN",)), "'USDC=NaN' is no faucet amount; write it as in USDC=1000."),
     ],
 )
 def test_bad_options_give_one_sentence(capfd: pytest.CaptureFixture[str], options: Options, sentence: str) -> None:
@@ -89,8 +98,41 @@ def test_bad_options_give_one_sentence(capfd: pytest.CaptureFixture[str], option
     assert capfd.readouterr() == ("", sentence + "\n")
 
 
+@pytest.mark.parametrize(("arguments", "delay_s"), [([], 0.1), (["--no-taker-delay"], 0.0)])
+def test_takers_wait_a_tenth_of_a_second_unless_it_is_switched_off(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], delay_s: float
+) -> None:
+    delays_s = []
+
+    def simulator(*, taker_delay_s: float, **_: Any) -> None:
+        delays_s.append(taker_delay_s)
+        raise ConfigurationError("That is enough.")
+
+    monkeypatch.setattr(program, "Simulator", simulator)
+    assert run(parse_options(arguments)) == 1
+    assert delays_s == [delay_s]
+
+
 def test_options_of_the_command_line() -> None:
     assert parse_options([]) == Options()
     assert parse_options(["--port", "1", "--seed", "2", "--no-background", "--no-taker-delay", "--json"]) == Options(
         port=1, seed=2, has_background=False, has_taker_delay=False, prints_json=True
     )
+    assert parse_options(["--faucet", "USDC=20", "--faucet", "SOL=0.5"]) == Options(faucet=("USDC=20", "SOL=0.5"))
+
+
+@pytest.mark.parametrize(
+    ("options", "faucet"), [(Options(), DEFAULT_FAUCET), (Options(faucet=("USDC=20",)), {"USDC": Decimal(20)})]
+)
+def test_a_new_account_gets_what_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, options: Options, faucet: dict[str, Decimal]
+) -> None:
+    given = []
+
+    def simulator(*, faucet: dict[str, Decimal], **_: Any) -> None:
+        given.append(faucet)
+        raise ConfigurationError("That is enough.")
+
+    monkeypatch.setattr(program, "Simulator", simulator)
+    assert run(options) == 1
+    assert given == [faucet]

@@ -261,13 +261,15 @@ async def waiting(simulator: Simulator) -> None:
     raise AssertionError("no order waits")
 
 
-async def test_takers_wait_and_cancels_do_not(alice: Client) -> None:
+@pytest.mark.parametrize("symbol", [SYMBOL, "SOL_USDC_PERP"])
+async def test_takers_wait_and_cancels_do_not(alice: Client, symbol: str) -> None:
+    order_fields = {**ORDER, "symbol": symbol}
     async with running_simulator(background=False, taker_delay_s=0.1) as simulator:
         client = Client(simulator, alice.session)
-        _, resting = await client.call("execute_order", {**ORDER, "postOnly": True})
-        order = asyncio.ensure_future(client.call("execute_order", {**ORDER, "side": "Ask"}))
+        _, resting = await client.call("execute_order", {**order_fields, "postOnly": True})
+        order = asyncio.ensure_future(client.call("execute_order", {**order_fields, "side": "Ask"}))
         await waiting(simulator)
-        status, cancelled = await client.call("cancel_order", {"symbol": SYMBOL, "orderId": resting["id"]})
+        status, cancelled = await client.call("cancel_order", {"symbol": symbol, "orderId": resting["id"]})
         assert (status, cancelled["status"]) == (200, "Cancelled")
         assert (await order)[1]["status"] == "New"
 

@@ -1,16 +1,19 @@
 """The public REST operations over a socket."""
 
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
 import pytest
 
 from backpack_connector.protocol.enums import OrderBookState
+from backpack_connector.protocol.units import seconds_from_iso
 from backpack_connector.simulator import Simulator, running_simulator
 from tests.protocol.samples import body as sample_body
 from tests.simulator.support import SYMBOL, Client, limit
 
 HOUR_S = 3_600
+PERPETUALS = ["BTC_USDC_PERP", "SOL_USDC_PERP", "ETH_USDC_PERP", "AAPL.US_USDC_PERP"]
 
 
 def same_kind(ours: Any, sample: Any, path: str = "") -> None:
@@ -52,6 +55,7 @@ async def test_markets_hold_spot_and_perpetual_rows_in_the_captured_shape(simula
     assert {"kBONK_USDC", "SPCX.US_USDC", "BTC_USDC_PERP"} < set(by_symbol)
     captured = sample_body("get_market.btc_perpetual.200")
     assert by_symbol["BTC_USDC_PERP"] == captured
+    assert by_symbol["SOL_USDC_PERP"] == sample_body("get_market.sol_perpetual.200")
     for row in rows:
         same_kind(row, captured, row["symbol"])
     assert by_symbol["WEN_USDC"]["orderBookState"] == "Closed"
@@ -212,10 +216,54 @@ async def test_tickers_and_klines_have_the_captured_shape(simulator: Simulator, 
 
 async def test_mark_prices_are_those_of_open_perpetuals(alice: Client) -> None:
     _, rows = await alice.call("get_mark_prices")
-    assert [row["symbol"] for row in rows] == ["BTC_USDC_PERP", "SOL_USDC_PERP"]
+    assert [row["symbol"] for row in rows] == PERPETUALS
     same_kind(rows, sample_body("get_mark_prices.200"))
     assert rows[0]["nextFundingTimestamp"] % (HOUR_S * 1_000) == 0
     assert len((await alice.call("get_mark_prices", {"symbol": "SOL_USDC_PERP"}))[1]) == 1
+
+
+async def test_mark_prices_are_those_of_the_engine(simulator: Simulator, alice: Client) -> None:
+    simulator.set_index_price("SOL_USDC_PERP", Decimal("140.004"))
+    (row,) = (await alice.call("get_mark_prices", {"symbol": "SOL_USDC_PERP"}))[1]
+    assert (row["indexPrice"], row["markPrice"], row["fundingRate"]) == ("140.004", "140", "0.0000125")
+    (row,) = (await alice.call("get_mark_prices", {"symbol": "AAPL.US_USDC_PERP"}))[1]
+    assert row["fundingRate"] == "0.00000625"
+
+
+async def test_funding_rates_come_newest_first_and_begin_with_the_running_interval(
+    simulator: Simulator, alice: Client
+) -> None:
+    simulator.advance_clock(3 * HOUR_S)
+    (row,) = (await alice.call("get_mark_prices", {"symbol": "SOL_USDC_PERP"}))[1]
+    _, rows = await alice.call("get_funding_interval_rates", {"symbol": "SOL_USDC_PERP"})
+    same_kind(rows, sample_body("get_funding_interval_rates.200"))
+    ends = [seconds_from_iso(row["intervalEndTimestamp"]) for row in rows]
+    assert ends[0] == row["nextFundingTimestamp"] / 1_000
+    assert ends[:4] == [ends[0] - hours * HOUR_S for hours in range(4)]
+    for query, expected in (({"limit": "2"}, rows[:2]), ({"limit": "1", "offset": "2"}, rows[2:3])):
+        assert (await alice.call("get_funding_interval_rates", {"symbol": "SOL_USDC_PERP", **query}))[1] == expected
+
+
+@pytest.mark.parametrize("symbol", ["NOPE_USDC_PERP", SYMBOL])
+async def test_markets_without_funding_have_no_funding_rates(alice: Client, symbol: str) -> None:
+    assert await alice.call("get_funding_interval_rates", {"symbol": symbol}) == (200, [])
+
+
+async def test_open_interest_counts_one_side_of_the_positions(simulator: Simulator, alice: Client) -> None:
+    perp = "SOL_USDC_PERP"
+    for account_id, order in (
+        ("x", limit("Ask", "150", "3", symbol=perp)),
+        ("y", limit("Bid", "150", "2", symbol=perp)),
+        ("z", limit("Bid", "150", "0.5", symbol=perp)),
+    ):
+        simulator.publish(simulator.exchange.place(account_id, order))
+    (row,) = (await alice.call("get_open_interest", {"symbol": perp}))[1]
+    (captured,) = sample_body("get_open_interest.200")
+    same_kind(row, captured)
+    assert (row["openInterest"], row["symbol"]) == ("2.5", perp)
+    assert abs(row["timestamp"] - alice.now_ms()) < 5_000
+    assert [row["symbol"] for row in (await alice.call("get_open_interest"))[1]] == PERPETUALS
+    assert (await alice.call("get_open_interest", {"symbol": SYMBOL}))[0] == 400
 
 
 async def test_historical_calls_run_out_after_thirty(alice: Client) -> None:
@@ -241,6 +289,10 @@ async def test_the_truth_shows_everything_and_one_account(
     assert truth["markets"][SYMBOL]["asks"] == [["150.5", "1"], ["151", "2.5"]]
     assert all(row["total"] == row["deposited"] for row in truth["assets"].values())
     assert truth["assets"]["USDC"]["collectedFees"] == "0.12"
+    perpetual = truth["markets"]["SOL_USDC_PERP"]
+    prices = {name: perpetual[name] for name in ("markPrice", "indexPrice", "fundingRate")}
+    assert prices == {"markPrice": "150", "indexPrice": "150", "fundingRate": "0.0000125"}
+    assert "markPrice" not in truth["markets"][SYMBOL]
     (fill,) = truth["accounts"]["y"]["fills"]
     assert (fill["fee"], fill["feeSymbol"], fill["isMaker"]) == ("0.001", "SOL", False)
     async with http.get(f"{simulator.rest_url}/simulator/truth", params={"account": alice.key}) as response:

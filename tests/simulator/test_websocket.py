@@ -3,20 +3,22 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
 import pytest
 
 from backpack_connector.protocol.depth import DepthSequence, Verdict
-from backpack_connector.protocol.enums import KlineInterval
+from backpack_connector.protocol.enums import KlineInterval, Side
 from backpack_connector.protocol.messages import parse_message
 from backpack_connector.simulator import Simulator, running_simulator
+from backpack_connector.simulator.events import Execution, Liquidated
 from backpack_connector.simulator.feeds import Feeds
 from backpack_connector.simulator.orders import NewOrder
 from tests.protocol.samples import frame as sample_frame
 from tests.protocol.samples import sample
-from tests.simulator.support import SYMBOL, Client, FakeClock, limit, market, new_exchange
+from tests.simulator.support import START_US, SYMBOL, Client, FakeClock, limit, market, new_exchange
 from tests.simulator.test_rest_public import same_kind, trade
 
 LIMIT_S = 5.0
@@ -214,6 +216,40 @@ async def test_ticker_and_mark_price_come_every_second_even_unchanged(simulator:
     until_funding_ms = marks[0]["data"]["n"] - marks[0]["data"]["E"] // 1_000
     assert 0 < until_funding_ms <= 3_600_000
     assert marks[0]["data"]["n"] % 3_600_000 == 0
+
+
+async def test_open_interest_comes_every_minute() -> None:
+    clock = FakeClock(1_790_913_600 * 10**6)
+    exchange = new_exchange(clock)
+    feeds = Feeds(exchange, lambda subscription: subscription == (None, "openInterest.SOL_USDC_PERP"), clock)
+    frames = []
+    for _ in range(121):
+        clock.advance_s(1)
+        frames += list(feeds.on_second())
+    assert [frame.data["E"] for frame in frames] == [(1_790_913_600 + 60 * minute) * 10**6 for minute in (1, 2)]
+    captured = sample_frame("open_interest")["data"]
+    same_kind(frames[0].data, captured)
+    assert frames[0].data == {**captured, "E": frames[0].data["E"], "o": "0"}
+
+
+async def test_liquidations_are_public_with_and_without_a_symbol(simulator: Simulator, stream: Stream) -> None:
+    await stream.subscribe("liquidation", "liquidation.SOL_USDC_PERP", "liquidation.BTC_USDC_PERP")
+    liquidated = Liquidated(
+        symbol="SOL_USDC_PERP", side=Side.ASK, price=Decimal("149.5"), quantity=Decimal("0.1"), time_us=START_US
+    )
+    simulator.publish(Execution((), (liquidated,)))
+    frames = await stream.settle()
+    assert [frame["stream"] for frame in frames] == ["liquidation", "liquidation.SOL_USDC_PERP"]
+    data = frames[0]["data"]
+    assert data.pop("E") > 0
+    assert data == {
+        "S": "Ask",
+        "T": START_US,
+        "e": "liquidation",
+        "p": "149.50",
+        "q": "0.10",
+        "s": "SOL_USDC_PERP",
+    }
 
 
 async def test_candles_come_after_trades(simulator: Simulator, stream: Stream) -> None:
