@@ -26,18 +26,21 @@ from backpack_connector.backpack_api_order_book_data_source import BackpackAPIOr
 from backpack_connector.backpack_api_user_stream_data_source import BackpackAPIUserStreamDataSource
 from backpack_connector.backpack_auth import BackpackAuth
 from backpack_connector.listed_markets import ListedMarkets
+from backpack_connector.order_batches import OrderBatch, OrderBatches
 from backpack_connector.order_book_tracking import BackpackOrderBookTracker
+from backpack_connector.order_cancelling import OrderCancelling
+from backpack_connector.order_control import OrderControl, default_control
 from backpack_connector.order_placement import OrderPlacement
 from backpack_connector.order_reconciliation import OrderReconciler
 from backpack_connector.order_reports import OrderReports
 from backpack_connector.order_tracking import BackpackOrderTracker
+from backpack_connector.order_triggers import OrderTriggers
 from backpack_connector.protocol.endpoints import Endpoint, endpoint
 from backpack_connector.protocol.enums import SystemStatus
 from backpack_connector.protocol.errors import BackpackError, ClockSkew, NoAnswer
 from backpack_connector.protocol.messages import ErrorFrame, OrderUpdate, parse_message
-from backpack_connector.protocol.models import AccountSummary, Market, SystemState
-from backpack_connector.protocol.rest import body_fields, query_fields
-from backpack_connector.protocol.signing import Fields
+from backpack_connector.protocol.models import AccountSummary, Market, Order, SystemState
+from backpack_connector.protocol.rest import Parameters, query_and_body
 from backpack_connector.protocol.streams import BALANCE_UPDATES, ORDER_UPDATES
 from backpack_connector.protocol.units import fraction_from_bps
 from backpack_connector.protocol.wire import read
@@ -45,7 +48,9 @@ from backpack_connector.reconnect import Backoff
 from backpack_connector.request_budget import RequestBudget, rate_limits
 
 
-class BackpackExchangeBase(OrderPlacement, OrderReports, ListedMarkets, ExchangePyBase):
+class BackpackExchangeBase(
+    OrderBatches, OrderPlacement, OrderCancelling, OrderTriggers, OrderReports, ListedMarkets, ExchangePyBase
+):
     """A Backpack account as Hummingbot sees it; a subclass says what kind of market it trades.
 
     Raises:   ConfigurationError at construction when a key is malformed or the two do not belong together (F26).
@@ -85,6 +90,12 @@ class BackpackExchangeBase(OrderPlacement, OrderReports, ListedMarkets, Exchange
         self._on_their_way: set[str] = set()
         self._cancels: dict[str, asyncio.Task[str | None]] = {}
         self._request_ended_at: dict[str, float] = {}
+        self._controls: dict[str, OrderControl] = {}
+        self._default_control = default_control()
+        self._ignored_options: set[str] = set()
+        self._batches: dict[str, OrderBatch] = {}
+        self._awaiting_trigger: set[str] = set()
+        self._is_account_exclusive = constants.is_account_exclusive()
         self._reconciler_task: asyncio.Task[None] | None = None
         self._symbols_task: asyncio.Task[Any] | None = None
         super().__init__(balance_asset_limit, rate_limits_share_pct)
@@ -235,12 +246,26 @@ class BackpackExchangeBase(OrderPlacement, OrderReports, ListedMarkets, Exchange
         self._has_missed_something = True
         while self._has_missed_something:
             self._has_missed_something = False
-            await super()._status_polling_loop_fetch_updates()
+            await self._fetch_updates()
+
+    async def _fetch_updates(self) -> None:
+        """Ask for the state of the account once."""
+        await super()._status_polling_loop_fetch_updates()
+
+    def mark_open_orders_request(self) -> int:
+        """Return the place of a request for open orders that is sent now; for markets where it matters."""
+        return 0
+
+    def on_order_ended(self, client_order_id: str) -> None:
+        """Hear that an order is not tracked any longer, whatever its end was; nothing by default."""
+
+    def on_open_orders(self, orders: list[Order], asked_at: int) -> None:
+        """Take a complete list of the account's open orders, asked at a place; nothing by default."""
 
     async def request(
         self,
         operation_id: str,
-        parameters: Fields | None = None,
+        parameters: Parameters = None,
         *,
         headers: dict[str, str] | None = None,
     ) -> Any:
@@ -259,15 +284,15 @@ class BackpackExchangeBase(OrderPlacement, OrderReports, ListedMarkets, Exchange
             await self._resynchronize_clock()
             return await self._send(row, parameters, headers)
 
-    async def _send(self, row: Endpoint, parameters: Fields | None, headers: dict[str, str] | None) -> Any:
+    async def _send(self, row: Endpoint, parameters: Parameters, headers: dict[str, str] | None) -> Any:
         assistant = await self._web_assistants_factory.get_rest_assistant()
-        in_body = row.sends_body and parameters is not None
+        query, body = (None, None) if parameters is None else query_and_body(row, parameters)
         try:
             return await assistant.execute_request(
                 url=backpack_web_utils.rest_url(row.path, self.domain),
                 throttler_limit_id=row.operation_id,
-                params=None if row.sends_body or parameters is None else query_fields(parameters),
-                data=body_fields(parameters) if in_body else None,
+                params=query,
+                data=body,
                 method=RESTMethod[row.method],
                 is_auth_required=row.is_signed,
                 timeout=constants.REQUEST_TIMEOUT_S,
@@ -316,9 +341,13 @@ class BackpackExchangeBase(OrderPlacement, OrderReports, ListedMarkets, Exchange
                 await self._sleep(pause_s)
 
     async def _update_trading_fees(self) -> None:
+        await self._update_account()
+
+    async def _update_account(self) -> AccountSummary:
         account = read(AccountSummary, await self.request("get_account"), "get_account")
         maker_bps, taker_bps = self._account_fees_bps(account)
         self._maker_fee, self._taker_fee = fraction_from_bps(maker_bps), fraction_from_bps(taker_bps)
+        return account
 
     def _account_fees_bps(self, account: AccountSummary) -> "tuple[Decimal, Decimal]":
         raise NotImplementedError

@@ -19,6 +19,7 @@ BROKER_ID_VARIABLE = "BACKPACK_BROKER_ID"
 DEFAULT_BROKER_ID = "2200"
 """Hummingbot Foundation's: its fee share comes out of the exchange's fee, not out of the user's money."""
 _MAX_BROKER_ID = 65_535
+EXCLUSIVE_ACCOUNT_VARIABLE = "BACKPACK_EXCLUSIVE_ACCOUNT"
 _NO_BROKER_WORDS = ("none", "off", "no")
 
 SERVER_TIME_PATH_URL = endpoint("get_time").path
@@ -44,6 +45,17 @@ def broker_id() -> str | None:
     if text.isascii() and text.isdigit() and int(text) <= _MAX_BROKER_ID:
         return text
     raise ConfigurationError(f"{BROKER_ID_VARIABLE} must be a number up to {_MAX_BROKER_ID} or none, not {text!r}.")
+
+
+def is_account_exclusive() -> bool:
+    """Tell whether the user declares that nobody else places orders in the account.
+
+    Raises:   ConfigurationError for a word that is neither yes nor no.
+    """
+    word = os.environ.get(EXCLUSIVE_ACCOUNT_VARIABLE, "").strip().lower()
+    if word not in ("", "yes", "no"):
+        raise ConfigurationError(f"{EXCLUSIVE_ACCOUNT_VARIABLE} must be yes or no, not {word!r}.")
+    return word == "yes"
 
 
 def simulator_url() -> str:

@@ -81,7 +81,11 @@ class ListedMarkets(_Base):
 
     def symbol_of(self, order: InFlightOrder) -> Symbol:
         """Return the symbol of an order's market."""
-        return symbol_of(order.trading_pair, self.market_type)
+        return self.symbol_of_pair(order.trading_pair)
+
+    def symbol_of_pair(self, trading_pair: str) -> Symbol:
+        """Return the symbol of a pair's market of this connector's type."""
+        return symbol_of(trading_pair, self.market_type)
 
     def trading_pair_or_none(self, symbol: str) -> TradingPair | None:
         """Return the trading pair of a symbol, or None when it is a market of another type."""

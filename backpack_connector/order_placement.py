@@ -1,28 +1,24 @@
-"""Place and cancel orders, with one policy for outcomes.
+"""Place orders, with one policy for outcomes.
 
 Rule 1: an order fails only on evidence: our own check, or a refusal by the exchange. A lost answer, 5xx and 429 leave
         it pending, and the reconciler finds out; nothing is ever posted twice (ARCHITECTURE.md, D5; F11).
 Rule 2: whatever goes wrong before or at sending, the strategy hears of it exactly once.
-Rule 3: "not found" in answer to a cancel is not an outcome: the exchange is asked what became of the order (F42).
 """
 
 import asyncio
+from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hummingbot.core.data_type.common import OrderType, TradeType
-from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
+from hummingbot.core.data_type.in_flight_order import InFlightOrder
 from hummingbot.core.utils.async_utils import safe_ensure_future
 
 from backpack_connector.client_order_ids import next_client_order_id
-from backpack_connector.protocol.enums import OrderStatus, TimeInForce
-from backpack_connector.protocol.errors import (
-    BackpackError,
-    OrderNotFound,
-    OrderRejected,
-    RequestError,
-    WireFormatError,
-)
+from backpack_connector.order_control import OrderControl, read_control, unknown_options
+from backpack_connector.protocol.enums import TimeInForce
+from backpack_connector.protocol.errors import BackpackError, OrderRejected, RequestError, WireFormatError
 from backpack_connector.protocol.filters import active_price, refusal
 from backpack_connector.protocol.models import Order
 from backpack_connector.protocol.rest import BROKER_HEADER
@@ -34,21 +30,22 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
-ACKNOWLEDGEMENT_WAIT_S = 10.0
-"""How long a cancel waits for the answer of its order's placement before it believes "not found"."""
+_NO_CONTROL = OrderControl()
 
 
 class OrderPlacement(_Base):
-    """The part of the connector that sends orders and cancels; `BackpackExchangeBase` mixes it in."""
+    """The part of the connector that sends orders; `BackpackExchangeBase` mixes it in."""
 
     _on_their_way: set[str]
     """Client ids of orders whose request has not ended yet."""
-    _cancels: dict[str, asyncio.Task[str | None]]
-    """Cancels whose answers are awaited, by client id."""
     _request_ended_at: dict[str, float]
     """When the requests of unknown outcome ended, by client id."""
-
-    # Placing
+    _controls: dict[str, OrderControl]
+    """What orders ask for beyond Hummingbot's parameters, by client id, until their request has ended."""
+    _default_control: OrderControl
+    """What the user's configuration asks for with every order."""
+    _ignored_options: set[str]
+    """Options that nobody knows and of which the user was told."""
 
     def buy(
         self,
@@ -107,6 +104,7 @@ class OrderPlacement(_Base):
         price = Decimal("NaN") if price is None else price
         try:
             order = self._tracked_order(trade_type, order_id, trading_pair, amount, order_type, price, **kwargs)
+            self._controls[order_id] = self._read_control(order, kwargs)
             await self._place_order_and_process_update(order=order, **kwargs)
         except asyncio.CancelledError:
             raise
@@ -120,6 +118,26 @@ class OrderPlacement(_Base):
                     order_id, None, trading_pair, trade_type, price, Decimal(0), order_type, **kwargs
                 )
             self._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, error, **kwargs)
+        finally:
+            self._controls.pop(order_id, None)
+
+    def _read_control(self, order: InFlightOrder, options: Mapping[str, Any]) -> OrderControl:
+        """Return what an order's options ask for, with the defaults of the configuration."""
+        control = read_control(options, order.order_type, order.trade_type, self.market_type)
+        ignored = set(unknown_options(options)) - self._ignored_options
+        if ignored:
+            self._ignored_options |= ignored
+            names = ", ".join(sorted(ignored))
+            self.logger().warning(f"Orders come with options that are not known here and have no effect: {names}.")
+        return control.with_defaults(self._default_control, order.order_type).on_steps(
+            partial(self.quantize_order_price, order.trading_pair),
+            partial(self.quantize_order_amount, order.trading_pair),
+            order.amount,
+        )
+
+    def control_of(self, order: InFlightOrder) -> OrderControl:
+        """Return the options of an order whose request has not ended; none for any other."""
+        return self._controls.get(order.client_order_id, _NO_CONTROL)
 
     def _tracked_order(
         self,
@@ -177,7 +195,10 @@ class OrderPlacement(_Base):
         reason = self._local_refusal(order)
         if reason is not None:
             raise OrderRejected(reason)
-        self._hold_funds(order)
+        if self.control_of(order).is_conditional:
+            self.expect_trigger(order)  # it takes no funds before it fires
+        else:
+            self._hold_funds(order)
         self._on_their_way.add(order.client_order_id)
         try:
             answer = await self._submit(order)
@@ -219,20 +240,24 @@ class OrderPlacement(_Base):
         market = self._markets.get(order.trading_pair)
         if market is None:
             return None
-        bid, ask, last = self.reference_prices(order.trading_pair)
+        # A conditional order meets the price band when it fires; what the market is like then nobody knows.
+        is_conditional = self.control_of(order).is_conditional
+        reference_price = None if is_conditional else active_price(*self.reference_prices(order.trading_pair))
         return refusal(
             market,
             ORDER_TYPES[order.order_type],
             order.amount,
             order.price,
             post_only=order.order_type is OrderType.LIMIT_MAKER,
-            reference_price=active_price(bid, ask, last),
+            reference_price=reference_price,
         )
 
     async def _submit(self, order: InFlightOrder) -> Order:
-        headers = {} if self._broker_id is None else {BROKER_HEADER: self._broker_id}
-        answer = await self.request("execute_order", self._order_fields(order), headers=headers)
+        answer = await self.request("execute_order", self._order_fields(order), headers=self._placement_headers())
         return read(Order, answer, "execute_order")
+
+    def _placement_headers(self) -> dict[str, str]:
+        return {} if self._broker_id is None else {BROKER_HEADER: self._broker_id}
 
     def _order_fields(self, order: InFlightOrder) -> dict[str, Any]:
         """Return the body of execute_order; a subclass adds what only its market has. Source: API §4.1."""
@@ -248,6 +273,10 @@ class OrderPlacement(_Base):
             fields["timeInForce"] = TimeInForce.GTC
         if order.order_type is OrderType.LIMIT_MAKER:
             fields["postOnly"] = True
+        control = self.control_of(order)
+        fields.update(control.wire_fields())
+        if control.is_conditional:
+            del fields["quantity"]  # the trigger quantity stands for it
         return fields
 
     async def _place_order(self, order_id: str, **kwargs: Any) -> tuple[str, float]:
@@ -259,66 +288,3 @@ class OrderPlacement(_Base):
 
     def _release_funds(self, order: InFlightOrder) -> None:
         """Stop counting what `_hold_funds` counted."""
-
-    # Cancelling
-
-    async def _execute_order_cancel(self, order: InFlightOrder) -> str | None:
-        """Cancel an order; whoever asks again while the answer is awaited gets the same answer."""
-        running = self._cancels.get(order.client_order_id)
-        if running is None:
-            running = self._cancels[order.client_order_id] = asyncio.ensure_future(self._cancel_once(order))
-            running.add_done_callback(lambda _: self._cancels.pop(order.client_order_id, None))
-        return await asyncio.shield(running)
-
-    async def _cancel_once(self, order: InFlightOrder) -> str | None:
-        try:
-            if await self._cancel_and_apply(order):
-                return str(order.client_order_id)
-        except OrderNotFound:
-            self.logger().warning(
-                f"Failed to cancel order {order.client_order_id}: the exchange has no such resting order. "
-                "Asking what became of it."
-            )
-            await self._reconciler.settle_now(order)
-            return str(order.client_order_id) if order.is_cancelled else None
-        except RequestError as error:
-            self.logger().error(f"Failed to cancel order {order.client_order_id}: {error}")
-            if not error.outcome_known:
-                self._reconciler.settle_soon(order)
-        except WireFormatError as error:
-            self.logger().error(f"Failed to cancel order {order.client_order_id}, or the answer is unreadable: {error}")
-            self._reconciler.settle_soon(order)
-        except BackpackError as error:
-            self.logger().error(f"Failed to cancel order {order.client_order_id}: {error}")
-        return None
-
-    async def _cancel_and_apply(self, order: InFlightOrder) -> bool:
-        try:
-            return await self._place_cancel(order.client_order_id, order)
-        except OrderNotFound:
-            if not order.is_pending_create or order.exchange_order_id is not None:
-                raise
-        # The cancel overtook the order. Once the order is known to the exchange it can be cancelled.
-        try:
-            await asyncio.wait_for(order.wait_until_processed_by_exchange(), timeout=ACKNOWLEDGEMENT_WAIT_S)
-        except asyncio.TimeoutError:
-            raise OrderNotFound("the exchange has not acknowledged the order yet", operation="cancel_order") from None
-        return order.is_open and await self._place_cancel(order.client_order_id, order)
-
-    async def _place_cancel(self, order_id: str, tracked_order: InFlightOrder) -> bool:
-        """Send one cancel and apply its answer; return whether the order is cancelled or about to be."""
-        fields: dict[str, Any] = {"symbol": self.symbol_of(tracked_order)}
-        if tracked_order.exchange_order_id is not None:
-            fields["orderId"] = tracked_order.exchange_order_id
-        else:
-            fields["clientId"] = int(order_id)
-        answer = await self.request("cancel_order", fields)
-        if answer is None:  # 202: accepted, not yet executed (F20)
-            if not tracked_order.is_pending_create:  # otherwise it has to be announced before anything else
-                self._update_state(tracked_order, OrderState.PENDING_CANCEL)
-            self._reconciler.settle_soon(tracked_order)
-            return True
-        report = read(Order, answer, "cancel_order")
-        if not self.apply_report(tracked_order, report):
-            self._reconciler.settle_soon(tracked_order)
-        return report.status is OrderStatus.CANCELLED

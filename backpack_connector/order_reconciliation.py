@@ -21,6 +21,7 @@ from backpack_connector.protocol.errors import BackpackError, OrderNotFound, Req
 from backpack_connector.protocol.models import Fill, HistoricalOrder, Order, read_rows
 from backpack_connector.protocol.units import ms_from_seconds
 from backpack_connector.reconnect import Backoff
+from backpack_connector.to_hummingbot import SIDES
 
 if TYPE_CHECKING:
     from backpack_connector.backpack_base import BackpackExchangeBase
@@ -152,12 +153,20 @@ class OrderReconciler:
         return _Findings(listed, missing if is_complete else [])
 
     async def _open_orders(self) -> tuple[bool, list[Order]]:
+        asked_at = self._connector.mark_open_orders_request()
         answer = await self._connector.request("get_open_orders", {"marketType": self._connector.market_type.value})
-        return self._read(Order, answer, "get_open_orders")
+        is_complete, orders = self._read(Order, answer, "get_open_orders")
+        if is_complete:
+            self._connector.on_open_orders(orders, asked_at)
+        return is_complete, orders
+
+    async def ask_open_orders(self) -> None:
+        """Ask which orders of the account rest, for what else depends on them."""
+        await self._open_orders()
 
     async def _history(self, orders: Sequence[InFlightOrder]) -> tuple[bool, list[HistoricalOrder]]:
         is_complete, rows = True, list[HistoricalOrder]()
-        targets = [order for order in orders if order.exchange_order_id is not None]
+        targets = [order for order in orders if self._is_known_by_id(order)]
         if len(targets) < len(orders) or len(targets) > TARGETED_LOOKUPS:
             is_complete, rows = await self._history_since(min(self._created_at(order) for order in orders))
             _, unfound = self._matched(orders, rows)
@@ -270,19 +279,24 @@ class OrderReconciler:
         listed: dict[str, ListedOrder] = {}
         missing: list[InFlightOrder] = []
         for order in orders:
-            if order.exchange_order_id is not None:
-                found = by_order_id.get(order.exchange_order_id)
-            else:
-                candidates = by_client_id[order.client_order_id]
-                found = next((row for row in candidates if self._is_row_of(order, row)), None)
+            found = None if order.exchange_order_id is None else by_order_id.get(order.exchange_order_id)
+            if not self._is_known_by_id(order):
+                candidates = [row for row in by_client_id[order.client_order_id] if self._is_row_of(order, row)]
+                found = next((row for row in candidates if row is not found), found)
             if found is None:
                 missing.append(order)
             else:
                 listed[order.client_order_id] = found
         return listed, missing
 
+    def _is_known_by_id(self, order: InFlightOrder) -> bool:
+        # A conditional order may get another id when it fires (order_triggers).
+        return order.exchange_order_id is not None and not self._connector.awaits_trigger(order)
+
     def _is_row_of(self, order: InFlightOrder, row: ListedOrder) -> bool:
         # The history goes back years and shows all bots of the account: a client id alone proves nothing (F36).
+        if row.side is not SIDES[order.trade_type]:
+            return False
         if self._connector.trading_pair_or_none(row.symbol) != order.trading_pair:
             return False
         return bool(row.created_timestamp >= self._created_at(order) - FILLS_OVERLAP_S)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
+_ENDS_WITH_REASON = (OrderStatus.EXPIRED, OrderStatus.TRIGGER_FAILED)
+
 PENDING_CANCEL_LIMIT_S = 10.0
 """An order that still rests this long after an accepted cancel was not cancelled."""
 
@@ -45,6 +47,7 @@ class OrderReports(_Base):
         """
         if order.exchange_order_id is None:
             self._adopt(order, report.id, report.created_timestamp)
+        self.follow_trigger(order, report.id, report.status, report.quantity)
         if report.status.is_final:
             return self._apply_end(order, report)
         if isinstance(report, HistoricalOrder):
@@ -57,7 +60,7 @@ class OrderReports(_Base):
             lacks_something = not order.completely_filled_event.is_set()
         else:
             lacks_something = executed_quantity(report) > order.executed_amount_base
-        if report.status is OrderStatus.EXPIRED and not is_history:
+        if report.status in _ENDS_WITH_REASON and not is_history:
             lacks_something = True  # only the stream and the history say why; the end waits for the first of them
         if lacks_something:
             self._reconciler.settle_soon(order)
@@ -102,7 +105,8 @@ class OrderReports(_Base):
         extra: dict[str, Any] | None = None
         if note is not None:
             self.logger().info(f"The exchange ended order {order.client_order_id}: {note}.")
-            extra = {"expiry_reason": note, "error_message": note, "error_type": "OrderExpired"}
+            kind = "TriggerFailed" if status is OrderStatus.TRIGGER_FAILED else "OrderExpired"
+            extra = {"expiry_reason": note, "error_message": note, "error_type": kind}
         self._update_state(order, state, extra)
 
     def _update_state(
@@ -142,7 +146,7 @@ class OrderReports(_Base):
             order = self.order_tracker.order_with_exchange_id(message.order_id)
         if order is None or order.trading_pair != trading_pair:
             return None
-        if order.exchange_order_id is not None and order.exchange_order_id != message.order_id:
+        if order.exchange_order_id not in (None, message.order_id) and not self.may_become(order, message.side):
             return None
         return order
 
@@ -152,9 +156,10 @@ class OrderReports(_Base):
             return
         if order.exchange_order_id is None:
             self._adopt(order, message.order_id, message.event_timestamp)
+        status = message.known_status
+        self.follow_trigger(order, message.order_id, status, message.quantity)
         if message.is_fill:
             self._apply_fill_message(order, message)
-        status = message.known_status
         if status is None:
             self.logger().warning(
                 f"Order {order.client_order_id} has a state that is not known here, {message.status!r}; "

@@ -21,10 +21,11 @@ def goes_backwards(current: OrderState, new: OrderState) -> bool:
 
 
 class BackpackOrderTracker(ClientOrderTracker):
-    """Hummingbot's order tracker, with two differences.
+    """Hummingbot's order tracker, with three differences.
 
     Finished orders stay known for ten minutes instead of half a minute, so that a late fill of a cancelled order still
-    finds its order (F10); and look-ups cost the same however many orders are remembered.
+    finds its order (F10); look-ups cost the same however many orders are remembered; and the connector hears of every
+    order that ends.
     """
 
     CACHED_ORDER_TTL = 600.0
@@ -55,6 +56,10 @@ class BackpackOrderTracker(ClientOrderTracker):
             if order is not None and order.client_order_id in self._lost_orders:
                 return None
         return order
+
+    def stop_tracking_order(self, client_order_id: str) -> None:
+        super().stop_tracking_order(client_order_id)
+        self._connector.on_order_ended(client_order_id)
 
     def process_trade_update(self, trade_update: TradeUpdate) -> None:
         order = self.fillable_order(trade_update.client_order_id)

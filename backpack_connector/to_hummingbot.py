@@ -143,6 +143,6 @@ def trade_message(trade: PublicTrade, trading_pair: str) -> OrderBookMessage:
 
 def expiry_note(status: OrderStatus | None, reason: str | None) -> str | None:
     """Return why the engine ended an order, for the log and the order's extra facts (F19)."""
-    if status is OrderStatus.EXPIRED or reason:
+    if status in (OrderStatus.EXPIRED, OrderStatus.TRIGGER_FAILED) or reason:
         return reason or "no reason given"
     return None

@@ -52,7 +52,7 @@ with warnings.catch_warnings():
 from backpack_connector import order_reconciliation  # noqa: E402
 from backpack_connector.protocol import rate_limits  # noqa: E402
 from tests.spot.exchange_double import ExchangeDouble  # noqa: E402
-from tests.spot.people import Bot, Venue  # noqa: E402
+from tests.spot.people import SPOT, Bot, Kind, Venue  # noqa: E402
 
 StartBot = Callable[..., Awaitable[Bot]]
 
@@ -85,7 +85,7 @@ def no_settling(monkeypatch: pytest.MonkeyPatch, quick: None) -> None:
 
 
 @asynccontextmanager
-async def open_venue(monkeypatch: pytest.MonkeyPatch, **options: Any) -> AsyncIterator[Venue]:
+async def open_venue(monkeypatch: pytest.MonkeyPatch, kind: Kind = SPOT, **options: Any) -> AsyncIterator[Venue]:
     """Run an exchange without other traders, behind a proxy that tests can script."""
     async with (
         running_simulator(background=False, **options) as simulator,
@@ -93,15 +93,21 @@ async def open_venue(monkeypatch: pytest.MonkeyPatch, **options: Any) -> AsyncIt
     ):
         monkeypatch.setenv("BACKPACK_SIMULATOR_URL", double.url)
         try:
-            yield Venue(simulator, double)
+            yield Venue(simulator, double, kind)
         finally:
             await ConnectionsFactory().close()  # one per process, and its sessions belong to this test's event loop
 
 
 @pytest.fixture
-async def venue(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Venue]:
+def kind() -> Kind:
+    """Give the kind of market that `venue` and `bot` are about; tests of another kind replace it."""
+    return SPOT
+
+
+@pytest.fixture
+async def venue(monkeypatch: pytest.MonkeyPatch, kind: Kind) -> AsyncIterator[Venue]:
     """Give an exchange as `open_venue` describes it."""
-    async with open_venue(monkeypatch) as venue:
+    async with open_venue(monkeypatch, kind) as venue:
         yield venue
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from types import TracebackType
 from typing import Any
@@ -16,7 +17,7 @@ from backpack_connector.backpack_exchange import BackpackExchange
 from backpack_connector.protocol.enums import OrderType as WireOrderType
 from backpack_connector.protocol.enums import Side, TimeInForce
 from backpack_connector.simulator import Simulator
-from backpack_connector.simulator.engine import Execution
+from backpack_connector.simulator.events import Execution
 from backpack_connector.simulator.orders import NewOrder, Order
 from tests.spot.exchange_double import ExchangeDouble
 
@@ -24,12 +25,28 @@ SYMBOL = "SOL_USDC"
 PAIR = "SOL-USDC"
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A kind of market, for tests that are about any."""
+
+    connector: Callable[..., Any]
+    domain: str
+    symbol: str
+    """The market of `PAIR`."""
+    order_options: Mapping[str, Any] = field(default_factory=dict)
+    """What `buy` and `sell` of the connector want to know besides."""
+
+
+SPOT = Kind(BackpackExchange, "backpack_simulator", SYMBOL)
+
+
 class Venue:
     """The simulated exchange behind its double, and the other people who trade there."""
 
-    def __init__(self, simulator: Simulator, double: ExchangeDouble) -> None:
+    def __init__(self, simulator: Simulator, double: ExchangeDouble, kind: Kind = SPOT) -> None:
         self.simulator = simulator
         self.double = double
+        self.kind = kind
 
     def place(
         self,
@@ -37,25 +54,28 @@ class Venue:
         price: str | None,
         quantity: str,
         *,
-        symbol: str = SYMBOL,
+        symbol: str | None = None,
         account: str = "somebody",
         client_id: int | None = None,
         is_told: bool = True,
+        **options: Any,
     ) -> Order:
         """Place an order of an account past all networks; `is_told` says whether the streams tell of it."""
         request = NewOrder(
-            symbol=symbol,
+            symbol=symbol or self.kind.symbol,
             side=side,
             order_type=WireOrderType.MARKET if price is None else WireOrderType.LIMIT,
             price=None if price is None else Decimal(price),
             quantity=Decimal(quantity),
             time_in_force=TimeInForce.GTC,
             client_id=client_id,
+            **options,
         )
         return self._tell(self.simulator.exchange.place(account, request), is_told).order
 
-    def cancel(self, account: str, order_id: str, *, symbol: str = SYMBOL, is_told: bool = True) -> Order:
+    def cancel(self, account: str, order_id: str, *, symbol: str | None = None, is_told: bool = True) -> Order:
         """Cancel an order past all networks, as its owner would in a browser."""
+        symbol = symbol or self.kind.symbol
         return self._tell(self.simulator.exchange.cancel(account, symbol, order_id=order_id), is_told).order
 
     def _tell(self, execution: Execution, is_told: bool) -> Execution:
@@ -94,7 +114,8 @@ class Bot:
         self.venue = venue
         self.double = venue.double
         self.account = key_pair[0]
-        self.connector = BackpackExchange(*key_pair, trading_pairs=list(trading_pairs), domain="backpack_simulator")
+        kind = venue.kind
+        self.connector = kind.connector(*key_pair, trading_pairs=list(trading_pairs), domain=kind.domain)
         self.events: list[tuple[str, Any]] = []
         self._forwarder = SourceInfoEventForwarder(self._remember)
         for event in _EVENTS:
@@ -129,17 +150,24 @@ class Bot:
     def _set_time(self) -> None:
         self.connector._set_current_timestamp(time.time())
 
-    async def buy(self, amount: str, price: str, order_type: OrderType = OrderType.LIMIT, pair: str = PAIR) -> str:
+    async def buy(
+        self, amount: str, price: str, order_type: OrderType = OrderType.LIMIT, pair: str = PAIR, **options: Any
+    ) -> str:
         """Order as a strategy does; return the client order id when the connector has begun with it."""
-        return await self._order(self.connector.buy, amount, price, order_type, pair)
+        return await self._order(self.connector.buy, amount, price, order_type, pair, **options)
 
-    async def sell(self, amount: str, price: str, order_type: OrderType = OrderType.LIMIT, pair: str = PAIR) -> str:
+    async def sell(
+        self, amount: str, price: str, order_type: OrderType = OrderType.LIMIT, pair: str = PAIR, **options: Any
+    ) -> str:
         """Order as a strategy does; return the client order id when the connector has begun with it."""
-        return await self._order(self.connector.sell, amount, price, order_type, pair)
+        return await self._order(self.connector.sell, amount, price, order_type, pair, **options)
 
-    async def _order(self, place: Callable[..., str], amount: str, price: str, order_type: OrderType, pair: str) -> str:
+    async def _order(
+        self, place: Callable[..., str], amount: str, price: str, order_type: OrderType, pair: str, **options: Any
+    ) -> str:
         self._set_time()
-        order_id = str(place(pair, Decimal(amount), order_type, Decimal(price)))
+        options = {**self.venue.kind.order_options, **options}
+        order_id = str(place(pair, Decimal(amount), order_type, Decimal(price), **options))
         await asyncio.sleep(0)
         return order_id
 

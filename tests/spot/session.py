@@ -19,7 +19,7 @@ from backpack_connector.protocol.enums import OrderBookState, OrderType, Side, T
 from backpack_connector.protocol.signing import generate_key_pair
 from backpack_connector.protocol.streams import BALANCE_UPDATES, depth_stream
 from backpack_connector.simulator import Simulator, running_simulator
-from backpack_connector.simulator.engine import Execution
+from backpack_connector.simulator.events import Execution
 from backpack_connector.simulator.orders import NewOrder
 from tests.spot.stream_double import StreamDouble
 
@@ -52,6 +52,10 @@ async def stays(condition: Callable[[], Any], for_s: float) -> None:
 class World:
     """A simulator, the double in front of it when there is one, and the connectors that use them."""
 
+    domain = SIMULATOR_DOMAIN
+    symbol = SYMBOL
+    """The market of `PAIR`, where a method is not told otherwise."""
+
     def __init__(self, simulator: Simulator, double: StreamDouble | None) -> None:
         self.simulator = simulator
         self._double = double
@@ -78,13 +82,13 @@ class World:
         self.simulator.publish(execution)
         return execution
 
-    def rest(self, side: Side, price: str, quantity: str = "1", symbol: str = SYMBOL) -> Execution:
+    def rest(self, side: Side, price: str, quantity: str = "1", symbol: str | None = None) -> Execution:
         """Put somebody else's order into a book."""
-        return self._place(_MAKER, symbol, side, price, quantity, TimeInForce.GTC, post_only=True)
+        return self._place(_MAKER, symbol or self.symbol, side, price, quantity, TimeInForce.GTC, post_only=True)
 
-    def take(self, side: Side, price: str, quantity: str = "1", symbol: str = SYMBOL) -> Execution:
+    def take(self, side: Side, price: str, quantity: str = "1", symbol: str | None = None) -> Execution:
         """Let somebody else trade against a book, whoever has the best orders in it."""
-        return self._place(_TAKER, symbol, side, price, quantity, TimeInForce.IOC, post_only=False)
+        return self._place(_TAKER, symbol or self.symbol, side, price, quantity, TimeInForce.IOC, post_only=False)
 
     def _place(
         self, who: str, symbol: str, side: Side, price: str, quantity: str, time_in_force: TimeInForce, post_only: bool
@@ -105,8 +109,9 @@ class World:
         order = execution.order
         return self.publish(self.simulator.exchange.cancel(_MAKER, order.symbol, order_id=order.order_id))
 
-    def fill_book(self, symbol: str = SYMBOL, middle: str = "150") -> None:
+    def fill_book(self, symbol: str | None = None, middle: str = "150") -> None:
         """Put two orders on each side of a book, one and two hundredths of a percent or so from the middle."""
+        symbol = symbol or self.symbol
         tick = self.simulator.exchange.markets[symbol].instrument.tick_size
         for distance in (1, 2):
             self.rest(Side.BID, str(Decimal(middle) - distance * tick), "5", symbol)
@@ -116,18 +121,27 @@ class World:
         """Change what a market accepts."""
         self.simulator.exchange.set_market_state(symbol, state)
 
-    def book(self, symbol: str = SYMBOL) -> "tuple[dict[float, float], dict[float, float]]":
+    def book(self, symbol: str | None = None) -> "tuple[dict[float, float], dict[float, float]]":
         """Return the true bids and asks, price to quantity."""
-        sides = (self.simulator.exchange.markets[symbol].book.bids, self.simulator.exchange.markets[symbol].book.asks)
+        book = self.simulator.exchange.markets[symbol or self.symbol].book
+        sides = (book.bids, book.asks)
         bids, asks = ({float(p): float(q) for p, q in side.best_levels(10_000)} for side in sides)
         return bids, asks
 
     # The connector's side
 
+    def new_connector(self, **options: Any) -> Any:
+        """Return a connector of the kind that this world is about."""
+        return BackpackExchange(**options)
+
+    def symbol_of(self, trading_pair: str) -> str:
+        """Return the symbol of a pair's market."""
+        return trading_pair.replace("-", "_")
+
     def connector(self, *trading_pairs: str, **options: Any) -> BackpackExchange:
         """Return a connector that is not started yet."""
         options = {"backpack_api_key": self.key, "backpack_api_secret": self.secret, **options}
-        connector = BackpackExchange(trading_pairs=list(trading_pairs), domain=SIMULATOR_DOMAIN, **options)
+        connector = self.new_connector(trading_pairs=list(trading_pairs), domain=self.domain, **options)
         connector._set_current_timestamp(time.time())
         self.connectors.append(connector)
         return connector
@@ -149,7 +163,7 @@ class World:
         await until(lambda: all(self.simulator.hub.is_wanted(subscription) for subscription in wanted))
 
     def _open_symbols(self, connector: BackpackExchange) -> "list[str]":
-        symbols = [pair.replace("-", "_") for pair in connector.trading_pairs]
+        symbols = [self.symbol_of(pair) for pair in connector.trading_pairs]
         markets = self.simulator.exchange.markets
         return [name for name in symbols if name in markets and markets[name].state is not OrderBookState.CLOSED]
 
@@ -182,13 +196,15 @@ def events_of(connector: BackpackExchange, *kinds: MarketEvent) -> EventLogger:
 
 
 @asynccontextmanager
-async def world(*, with_double: bool = False, background: bool = False, **options: Any) -> AsyncIterator[World]:
+async def world(
+    *, with_double: bool = False, background: bool = False, kind: type[World] = World, **options: Any
+) -> AsyncIterator[World]:
     """Run a simulator, and a double in front of it on request; connectors are stopped at the end."""
     async with running_simulator(background=background, **options) as simulator:
         double = StreamDouble(simulator.rest_url, simulator.ws_url) if with_double else None
         if double is not None:
             await double.start()
-        here = World(simulator, double)
+        here = kind(simulator, double)
         with mock.patch.dict(os.environ, {SIMULATOR_URL_VARIABLE: here.url}):
             try:
                 yield here

@@ -14,7 +14,8 @@ from backpack_connector.protocol.messages import parse_message
 from backpack_connector.protocol.streams import depth_stream
 from backpack_connector.protocol.symbols import trading_pair_of
 from backpack_connector.simulator.clock import wall_clock_us
-from backpack_connector.simulator.engine import Exchange, Execution
+from backpack_connector.simulator.engine import Exchange
+from backpack_connector.simulator.events import Execution
 from backpack_connector.simulator.feeds import Feeds
 from backpack_connector.simulator.markets import load_instruments
 from backpack_connector.simulator.orders import NewOrder, Order

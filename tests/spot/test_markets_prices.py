@@ -8,7 +8,7 @@ import pytest
 
 from backpack_connector.protocol.enums import Side
 from backpack_connector.protocol.errors import BackpackError
-from tests.spot.session import OTHER_PAIR, OTHER_SYMBOL, PAIR, until, world
+from tests.spot.session import OTHER_PAIR, OTHER_SYMBOL, PAIR, SYMBOL, until, world
 from tests.spot.stream_double import Reply
 
 PRICES = {PAIR: 150.01, OTHER_PAIR: 86700.1}
@@ -29,7 +29,7 @@ async def test_f29_one_price_asks_for_that_market_only() -> None:
         connector = here.connector()
         assert await connector.get_last_traded_prices([PAIR]) == {PAIR: 150.01}
         assert here.double.count("get_tickers") == 0
-        assert [seen.query["symbol"] for seen in here.double.seen("get_ticker")] == ["SOL_USDC"]
+        assert [seen.query["symbol"] for seen in here.double.seen("get_ticker")] == [SYMBOL]
 
 
 def _trade_both(here: Any) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.spot.session import PAIR, book_of, stays, until, world
+from tests.spot.session import PAIR, SYMBOL, book_of, stays, until, world
 from tests.spot.stream_double import UNAVAILABLE
 
 NO_KEYS = {"backpack_api_key": "", "backpack_api_secret": "", "trading_required": False}
@@ -16,7 +16,7 @@ async def test_f37_instance_without_keys_becomes_ready(pairs: "list[str]") -> No
         assert all(connector.status_dict.values())
         if pairs:
             assert book_of(connector) == here.book()
-        assert await connector.exchange_symbol_associated_to_pair(PAIR) == "SOL_USDC"
+        assert await connector.exchange_symbol_associated_to_pair(PAIR) == SYMBOL
         assert not any(seen.timestamp_ms for seen in here.double.requests), "nothing is signed"
         assert not any(connection.is_private for connection in here.double.connections)
 

@@ -46,8 +46,8 @@ def accepted(bot: Bot, order_id: str | None) -> Frame:
 
 CANCEL_EVENT = {"e": "orderCancelled", "X": "Cancelled"}
 STRANGERS: dict[str, Frame] = {
-    "another spot market": {"s": "BTC_USDC"},
-    "the perpetual of the same name": {"s": "SOL_USDC_PERP"},
+    "another market": {"s": "BTC_USDC"},
+    "another kind of market of the same name": {"s": "SOL_USDC_PERP"},
     "a market of a kind to come": {"s": "SOL_USDC_2612_DATED"},
     "another exchange id": {"i": "999"},
     "another client id": {"c": 12345},
@@ -83,7 +83,7 @@ async def test_f36_an_event_of_another_order_touches_nothing(bot: Bot, stranger:
     assert bot.double.counts() == before  # and it costs no request
 
 
-@pytest.mark.parametrize("stranger", ["another spot market", "the perpetual of the same name"])
+@pytest.mark.parametrize("stranger", ["another market", "another kind of market of the same name"])
 async def test_f36_a_pending_order_does_not_take_the_id_of_another_market(bot: Bot, stranger: str) -> None:
     template = await bot.open_buy("1", "140")
     may_answer = asyncio.Event()

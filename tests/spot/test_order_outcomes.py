@@ -13,7 +13,7 @@ from backpack_connector.protocol.enums import Side
 from backpack_connector.simulator.clock import wall_clock_us
 from tests.spot.conftest import StartBot, open_venue
 from tests.spot.exchange_double import Answer, Call, Script, answer, change, do_and_answer, lose_answer, lose_request
-from tests.spot.people import PAIR, SYMBOL, Bot, Venue, stays, until
+from tests.spot.people import PAIR, Bot, Kind, Venue, stays, until
 
 LISTS = ("get_open_orders", "get_order_history", "get_fills")
 TIMEOUT = {"code": "TIMEOUT", "message": "Request timed out"}
@@ -150,7 +150,7 @@ async def test_f11_the_unknown_outcome_is_told_in_one_line(bot: Bot, caplog: pyt
     await until(lambda: bot.names(order_id), "the order is found")
     lines = [record.getMessage() for record in caplog.records if order_id in record.getMessage()]
     assert len(lines) == 1
-    assert lines[0].startswith(f"It is not known whether order {order_id} reached backpack_simulator")
+    assert lines[0].startswith(f"It is not known whether order {order_id} reached {bot.connector.name}")
     assert not [record for record in caplog.records if record.exc_info]
 
 
@@ -272,7 +272,7 @@ async def test_f11_an_order_from_before_the_first_tick_of_the_clock_is_found(bot
     bot.double.drop_frames()
     bot.double.script("execute_order", lose_answer)
     bot.connector._set_current_timestamp(float("nan"))  # as it is until a clock runs
-    order_id = str(bot.connector.buy(PAIR, Decimal(1), OrderType.LIMIT, Decimal(149)))
+    order_id = str(bot.connector.buy(PAIR, Decimal(1), OrderType.LIMIT, Decimal(149), **venue.kind.order_options))
     await until(lambda: len(bot.names(order_id)) == 3, "the order is done")
     assert bot.names(order_id) == ["BuyOrderCreated", "OrderFilled", "BuyOrderCompleted"]
 
@@ -282,13 +282,14 @@ async def test_f11_a_wrong_local_clock_does_not_hide_an_order(
     monkeypatch: pytest.MonkeyPatch,
     quick: None,
     key_pair: tuple[str, str],
+    kind: Kind,
     offset_s: int,
 ) -> None:
     # Requests are stamped with the exchange's time, so trading works with any local clock.
     def clock() -> int:
         return wall_clock_us() + offset_s * 1_000_000
 
-    async with open_venue(monkeypatch, clock=clock) as venue, Bot(venue, key_pair) as bot:
+    async with open_venue(monkeypatch, kind, clock=clock) as venue, Bot(venue, key_pair) as bot:
         venue.place(Side.ASK, "149", "1")
         bot.double.drop_frames()
         bot.double.script("execute_order", lose_answer)
@@ -325,7 +326,7 @@ async def test_f11_an_order_of_the_same_client_id_in_another_market_is_not_mista
     bot.double.script("execute_order", lose_and_place_elsewhere)
     order_id = await bot.buy("1", "149")
     await until(lambda: bot.order(order_id).exchange_order_id is not None, "the order is found")
-    own = next(order for order in bot.truth() if order.symbol == SYMBOL)
+    own = next(order for order in bot.truth() if order.symbol == venue.kind.symbol)
     assert bot.order(order_id).exchange_order_id == own.order_id
 
 

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import random
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hummingbot.core.data_type.common import OrderType
+from hummingbot.core.data_type.limit_order import LimitOrder
 
 from backpack_connector import order_reconciliation, order_reports
 from backpack_connector.protocol.enums import OrderStatus, Side
@@ -30,7 +32,8 @@ class Mischief:
 
     def begin(self) -> None:
         broken = [lose_answer, lose_request, do_and_answer(503, SERVER_ERROR), answer(503, SERVER_ERROR), self._slowly]
-        self._script("execute_order", broken, 0.4)
+        for operation in ("execute_order", "execute_order_batch"):
+            self._script(operation, broken, 0.4)
         promised = [do_and_answer(202, ""), answer(202, ""), do_and_answer(200, "{")]
         self._script("cancel_order", [*broken, *promised], 0.5)
         unavailable: list[Script] = [answer(503, SERVER_ERROR), answer(429, SERVER_ERROR), lose_request, self._slowly]
@@ -72,18 +75,15 @@ class Mischief:
         return [frame, *late]
 
 
+DEEDS = ["order"] * 3 + ["maker", "market", "ioc", "stop", "batch"] + ["cancel", "other"] * 2 + ["elsewhere"]
+
+
 async def act(bot: Bot, venue: Venue, chance: random.Random, ids: list[str]) -> None:
     """Let the bot or somebody else do something."""
-    what = chance.choice(
-        ["order", "order", "order", "maker", "market", "cancel", "cancel", "other", "other", "elsewhere"]
-    )
+    what = chance.choice(DEEDS)
     price = str(Decimal(chance.randint(1480, 1520)) / 10)
     amount = str(Decimal(chance.randint(1, 30)) / 10)
-    if what in ("order", "maker", "market"):
-        kinds = {"order": OrderType.LIMIT, "maker": OrderType.LIMIT_MAKER, "market": OrderType.MARKET}
-        place = chance.choice([bot.buy, bot.sell])
-        ids.append(await place(amount, "NaN" if what == "market" else price, kinds[what]))
-    elif what == "cancel" and ids:
+    if what == "cancel" and ids:
         bot.connector.cancel(PAIR, chance.choice(ids))
     elif what == "other":
         with contextlib.suppress(Refusal):
@@ -92,7 +92,22 @@ async def act(bot: Bot, venue: Venue, chance: random.Random, ids: list[str]) -> 
         resting = [order for order in bot.truth() if not order.status.is_final]
         if resting:
             venue.cancel(bot.account, chance.choice(resting).order_id)
+    elif what == "batch":
+        orders = [a_limit_order(chance, Decimal(price) + step) for step in range(3)]
+        created = bot.connector.batch_order_create(orders, **venue.kind.order_options)
+        ids.extend(order.client_order_id for order in created)
+    elif what != "cancel":
+        kinds = {"maker": OrderType.LIMIT_MAKER, "market": OrderType.MARKET, "stop": OrderType.MARKET}
+        kind = kinds.get(what, OrderType.LIMIT)
+        options = {"ioc": {"time_in_force": "IOC"}, "stop": {"trigger_price": price}}.get(what, {})
+        place = chance.choice([bot.buy, bot.sell])
+        ids.append(await place(amount, "NaN" if kind is OrderType.MARKET else price, kind, **options))
     await asyncio.sleep(chance.uniform(0, 0.02))
+
+
+def a_limit_order(chance: random.Random, price: Decimal) -> LimitOrder:
+    base, quote = PAIR.split("-")
+    return LimitOrder("", PAIR, chance.random() < 0.5, base, quote, price, Decimal(chance.randint(1, 10)) / 10)
 
 
 def difference(bot: Bot, order_id: str, truth: Order | None) -> str | None:
@@ -102,6 +117,8 @@ def difference(bot: Bot, order_id: str, truth: Order | None) -> str | None:
         return None if names == ["OrderFailure"] else f"the exchange never had it, but {names}"
     if not names or not names[0].endswith("OrderCreated") or names.count(names[0]) != 1:
         return f"it is not announced first and once: {names}"
+    if truth.status is OrderStatus.TRIGGER_FAILED:
+        return None if names[1:] == ["OrderFailure"] else f"its trigger has failed, but {names}"
     if "OrderFailure" in names:
         return f"the exchange has it as {truth.status}, but {names}"
     fills = bot.of(order_id, "OrderFilled")
@@ -119,12 +136,14 @@ def difference(bot: Bot, order_id: str, truth: Order | None) -> str | None:
     return None if others == [end] and not is_in_flight else f"it is {truth.status}, but {names}"
 
 
-@pytest.mark.parametrize("seed", range(12))
-async def test_f11_after_any_mixture_of_faults_the_books_are_those_of_the_exchange(
-    bot: Bot, venue: Venue, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(order_reconciliation, "CONCLUSIVE_AGE_S", 0.4)
     monkeypatch.setattr(order_reports, "PENDING_CANCEL_LIMIT_S", 0.2)
+
+
+async def live_through_faults(bot: Bot, venue: Venue, seed: int) -> None:
+    """Trade while everything goes wrong, and check in the end that all orders are known for what they are."""
     venue.place(Side.BID, "149", "20")
     venue.place(Side.ASK, "151", "20")
     await until(lambda: bot.connector.get_price(PAIR, True) == 151, "the book is known")
@@ -148,8 +167,16 @@ async def test_f11_after_any_mixture_of_faults_the_books_are_those_of_the_exchan
         if not differences():
             break
     assert differences() == {}
-    assert bot.double.count("execute_order") <= len(ids)
+    sent = [call.fields for call in bot.double.requests("execute_order")]
+    sent += [fields for call in bot.double.requests("execute_order_batch") for fields in call.fields]
+    assert max(Counter(str(fields["clientId"]) for fields in sent).values()) == 1
 
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_f11_after_any_mixture_of_faults_the_books_are_those_of_the_exchange(
+    bot: Bot, venue: Venue, seed: int, sooner: None
+) -> None:
+    await live_through_faults(bot, venue, seed)
     await bot.connector._update_balances()
     balances = venue.simulator.exchange.ledger.balances(bot.account)
     assert bot.connector.get_all_balances() == {

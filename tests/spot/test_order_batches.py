@@ -1,0 +1,532 @@
+"""Many orders at once: few requests, each order with its own fate, and nothing cancelled that is not the bot's."""
+
+import asyncio
+import json
+import logging
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hummingbot.core.data_type.cancellation_result import CancellationResult
+from hummingbot.core.data_type.common import OrderType, PositionAction
+from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
+from hummingbot.core.data_type.limit_order import LimitOrder
+from hummingbot.core.data_type.market_order import MarketOrder
+
+from backpack_connector import order_reconciliation
+from backpack_connector.order_batches import OrderBatch
+from backpack_connector.protocol.enums import Side
+from tests.protocol.samples import body
+from tests.spot.conftest import StartBot
+from tests.spot.exchange_double import (
+    Answer,
+    Call,
+    Script,
+    answer,
+    change,
+    do_and_answer,
+    hold_answer,
+    hold_request,
+    lose_answer,
+    lose_request,
+)
+from tests.spot.people import PAIR, Bot, Venue, stays, until
+
+CREATED, FAILED = ["BuyOrderCreated"], ["OrderFailure"]
+CANCELLED = ["BuyOrderCreated", "OrderCancelled"]
+
+
+def limit(price: str, quantity: str = "0.1", *, is_buy: bool = True, pair: str = PAIR) -> LimitOrder:
+    base, quote = pair.split("-")
+    return LimitOrder("", pair, is_buy, base, quote, Decimal(price), Decimal(quantity))
+
+
+def ladder(count: int) -> list[LimitOrder]:
+    """Return orders below each other."""
+    return [limit(str(Decimal(149) - Decimal(step) / 10)) for step in range(count)]
+
+
+async def create(bot: Bot, orders: Any, **options: Any) -> list[str]:
+    """Order as a strategy does; return the client order ids when the connector has begun with them."""
+    bot._set_time()
+    options = {**bot.venue.kind.order_options, **options}
+    ids = [order.client_order_id for order in bot.connector.batch_order_create(orders, **options)]
+    await bot.rest()
+    return ids
+
+
+async def create_and_rest(bot: Bot, count: int) -> list[InFlightOrder]:
+    ids = await create(bot, ladder(count))
+    await until(lambda: all(bot.names(order_id) == CREATED for order_id in ids), "all rest")
+    return [bot.order(order_id) for order_id in ids]
+
+
+def posted_ids(bot: Bot) -> list[str]:
+    return [str(fields["clientId"]) for call in bot.double.requests("execute_order_batch") for fields in call.fields]
+
+
+# Placing
+
+
+async def test_forty_orders_are_two_requests(bot: Bot) -> None:
+    ids = await create(bot, ladder(40))
+    await until(lambda: all(bot.names(order_id) for order_id in ids), "all are told")
+    assert bot.double.counts() == {"execute_order_batch": 2}
+    assert [len(call.fields) for call in bot.double.requests("execute_order_batch")] == [20, 20]
+    assert sorted(posted_ids(bot)) == sorted(ids)
+    assert len(set(ids)) == 40
+    assert [bot.names(order_id) for order_id in ids] == [CREATED] * 40
+    assert {str(order.client_id): order.status for order in bot.truth()} == dict.fromkeys(ids, "New")
+    assert not bot.connector._batches
+    await stays(lambda: all(bot.names(order_id) == CREATED for order_id in ids), "each is told once", for_s=0.1)
+
+
+async def test_what_is_returned_are_the_orders_with_their_ids(bot: Bot) -> None:
+    market = MarketOrder("", PAIR, False, "SOL", "USDC", 0.1, 1.0)
+    returned = bot.connector.batch_order_create([limit("149"), market])
+    assert [type(order) for order in returned] == [LimitOrder, MarketOrder]
+    assert [order.quantity for order in returned] == [Decimal("0.1"), 0.1]
+    assert returned[0].price == 149
+    assert all(order.client_order_id.isdigit() for order in returned)
+    await until(lambda: len(bot.events) >= 2, "both are told")
+
+
+async def test_no_orders_are_no_request(bot: Bot) -> None:
+    assert bot.connector.batch_order_create([]) == []
+    await stays(lambda: not bot.double.calls, "nothing is sent", for_s=0.05)
+
+
+async def test_a_batch_holds_all_kinds_of_orders_in_all_markets(start_bot: StartBot, venue: Venue) -> None:
+    bot = await start_bot(trading_pairs=(PAIR, "BTC-USDC"))
+    venue.place(Side.BID, "149", "1")
+    await until(lambda: bot.connector.get_price(PAIR, False) == 149, "the book is known")
+    orders = [
+        limit("148"),
+        limit("100000", "0.001", is_buy=False, pair="BTC-USDC"),
+        MarketOrder("", PAIR, False, "SOL", "USDC", 0.5, 1.0),
+    ]
+    ids = await create(bot, orders)
+    await until(lambda: bot.order(ids[2]).is_done and all(bot.names(order_id) for order_id in ids), "all are told")
+    (call,) = bot.double.requests("execute_order_batch")
+    assert call.fields == [
+        {"clientId": int(ids[0]), "orderType": "Limit", "price": "148", "quantity": "0.1", "side": "Bid",
+         "symbol": "SOL_USDC", "timeInForce": "GTC"},
+        {"clientId": int(ids[1]), "orderType": "Limit", "price": "100000", "quantity": "0.001", "side": "Ask",
+         "symbol": "BTC_USDC", "timeInForce": "GTC"},
+        {"clientId": int(ids[2]), "orderType": "Market", "quantity": "0.5", "side": "Ask", "symbol": "SOL_USDC"},
+    ]  # fmt: skip
+    assert call.headers["X-BROKER-ID"] == "2200"
+    assert bot.fills(ids[2]) == [(Decimal(149), Decimal("0.5"))]
+
+
+async def test_options_count_for_all_orders_of_a_batch(bot: Bot, venue: Venue) -> None:
+    venue.place(Side.ASK, "149", "0.1")
+    ids = await create(bot, [limit("149", "0.3"), limit("148")], time_in_force="IOC")
+    await until(lambda: all(bot.order(order_id).is_done for order_id in ids), "nothing rests")
+    assert [fields["timeInForce"] for fields in bot.double.requests("execute_order_batch")[0].fields] == ["IOC", "IOC"]
+    assert bot.order(ids[0]).executed_amount_base == Decimal("0.1")
+
+
+async def test_a_position_travels_as_an_option(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    track = bot.connector._tracked_order
+    monkeypatch.setattr(
+        bot.connector, "_tracked_order", lambda *args, **options: seen.append(options) or track(*args, **options)
+    )
+    base, quote = "SOL", "USDC"
+    close = LimitOrder("", PAIR, True, base, quote, Decimal(149), Decimal(1), position=PositionAction.CLOSE)
+    ids = await create(bot, [close, limit("148")])
+    await until(lambda: all(bot.names(order_id) for order_id in ids), "both are told")
+    assert seen == [{"position_action": PositionAction.CLOSE}, {}]
+
+
+async def test_orders_that_fail_here_do_not_hold_up_the_others(bot: Bot) -> None:
+    ids = await create(
+        bot, [limit("148"), limit("149", "0.001"), limit("1", pair="NOPE-USDC"), limit("NaN"), limit("147")]
+    )
+    await until(lambda: all(bot.names(order_id) for order_id in ids), "all are told")
+    assert [bot.names(order_id) for order_id in ids] == [CREATED, FAILED, FAILED, FAILED, CREATED]
+    assert posted_ids(bot) == [ids[0], ids[4]]
+
+
+async def test_an_order_that_cannot_be_written_fails_alone(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    fields_of = bot.connector._order_fields
+
+    def with_a_float(order: InFlightOrder) -> dict[str, Any]:
+        return {**fields_of(order), **({"price": 0.1} if order.price == 148 else {})}
+
+    monkeypatch.setattr(bot.connector, "_order_fields", with_a_float)
+    ids = await create(bot, [limit("149"), limit("148"), limit("147")])
+    await until(lambda: all(bot.names(order_id) for order_id in ids), "all are told")
+    assert [bot.names(order_id) for order_id in ids] == [CREATED, FAILED, CREATED]
+
+
+async def test_an_order_whose_task_ends_leaves_the_others_alone(caplog: pytest.LogCaptureFixture) -> None:
+    may_answer = asyncio.Event()
+    result = body("execute_order.limit_resting.200")
+
+    async def send(batch: Any) -> Any:
+        await may_answer.wait()
+        return [{**result, "operation": "Ok", "clientId": fields["clientId"]} for fields in batch]
+
+    batch = OrderBatch(["1", "2"], send)
+    first, second = [asyncio.ensure_future(batch.outcome(name, {"clientId": int(name)})) for name in ("1", "2")]
+    await asyncio.sleep(0)
+    first.cancel()
+    may_answer.set()
+    assert (await second).client_id == 2
+    assert first.cancelled()
+    assert not caplog.records
+
+
+async def test_orders_end_with_the_sending_of_their_batch() -> None:
+    sending: list[asyncio.Task[Any]] = []
+
+    async def send(batch: Any) -> Any:
+        task = asyncio.current_task()
+        assert task is not None
+        sending.append(task)
+        await asyncio.Event().wait()
+
+    batch = OrderBatch(["1"], send)
+    order = asyncio.ensure_future(batch.outcome("1", {"clientId": 1}))
+    await until(lambda: sending, "the batch is on its way")
+    sending[0].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(order, timeout=1)
+
+
+async def test_a_batch_that_fails_here_as_a_whole_sends_nothing(bot: Bot) -> None:
+    ids = await create(bot, ladder(3), stop_loss=140)
+    await until(lambda: all(bot.names(order_id) for order_id in ids), "all are told")
+    assert [bot.names(order_id) for order_id in ids] == [FAILED] * 3
+    assert not bot.double.calls
+    assert not bot.connector._batches
+
+
+async def test_an_error_of_one_order_is_that_orders_alone(bot: Bot) -> None:
+    ids = await create(bot, [limit("148"), limit("149", "100000000"), limit("147")])
+    await until(lambda: all(bot.names(order_id) for order_id in ids), "all are told")
+    assert [bot.names(order_id) for order_id in ids] == [CREATED, FAILED, CREATED]
+    (failure,) = bot.of(ids[1], "OrderFailure")
+    assert failure.error_type == "InsufficientFunds"
+    assert len(bot.truth()) == 2
+
+
+async def test_a_refusal_of_the_whole_request_fails_all_its_orders_once(bot: Bot) -> None:
+    bot.double.script("execute_order_batch", answer(400, {"code": "TRADING_PAUSED", "message": "Paused"}), times=1)
+    ids = await create(bot, ladder(21))
+    await until(lambda: all(bot.names(order_id) for order_id in ids), "all are told")
+    refused = {str(fields["clientId"]) for fields in bot.double.requests("execute_order_batch")[0].fields}
+    assert [bot.names(order_id) for order_id in ids] == [FAILED if order_id in refused else CREATED for order_id in ids]
+    assert len(refused) in (1, 20)
+
+
+# Unknown outcomes: nothing fails, nothing is sent twice
+
+ERROR = {"code": "SERVER_ERROR", "message": "?"}
+UNKNOWN: dict[str, tuple[Script, bool]] = {
+    "lost answer": (lose_answer, True),
+    "lost request": (lose_request, False),
+    "503, done": (do_and_answer(503, ERROR), True),
+    "500, not done": (answer(500, ERROR), False),
+    "429": (answer(429, {"code": "TOO_MANY_REQUESTS", "message": "?"}), False),
+    "no list": (do_and_answer(200, {"operation": "Ok"}), True),
+    "no json": (do_and_answer(200, "[{"), True),
+    "too short": (change(lambda rows: rows[:-1]), True),
+    "too long": (change(lambda rows: [*rows, rows[0]]), True),
+    "out of order": (change(lambda rows: rows[::-1]), True),
+    "unreadable orders": (change(lambda rows: [{"operation": "Ok", "id": row["id"]} for row in rows]), True),
+    "results of tomorrow": (change(lambda rows: [{**row, "operation": "Maybe"} for row in rows]), True),
+    "errors that leave it open": (
+        do_and_answer(200, [{"operation": "Err", "code": "TIMEOUT", "message": "?"}] * 3),
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNKNOWN)
+async def test_f11_a_batch_of_unknown_outcome_stays_pending_until_it_is_found_out(
+    bot: Bot, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, is_done = UNKNOWN[case]
+    monkeypatch.setattr(order_reconciliation, "CONCLUSIVE_AGE_S", 0.2)
+    bot.double.drop_frames()
+    may_tell = asyncio.Event()
+    bot.double.script("get_open_orders", hold_answer(may_tell))
+    bot.double.script("execute_order_batch", script, times=1)
+    ids = await create(bot, ladder(3))
+    await until(lambda: bot.double.count("get_open_orders"), "the exchange is asked")
+    assert [bot.order(order_id).current_state for order_id in ids] == [OrderState.PENDING_CREATE] * 3
+    assert not bot.events
+    may_tell.set()
+    end = CREATED if is_done else FAILED
+    await until(lambda: all(bot.names(order_id) == end for order_id in ids), "all are told")
+    await stays(lambda: all(bot.names(order_id) == end for order_id in ids), "each is told once", for_s=0.1)
+    assert bot.double.count("execute_order_batch", "execute_order") == 1
+    assert len(bot.truth()) == (3 if is_done else 0)
+
+
+async def test_f11_a_mixture_of_outcomes_in_one_answer(bot: Bot) -> None:
+    def edit(rows: Any) -> Any:
+        refused = {"operation": "Err", "code": "INSUFFICIENT_FUNDS", "message": "?"}
+        return [rows[0], refused, {"operation": "Err", "code": "TIMEOUT", "message": "?"}, {"operation": "Ok"}]
+
+    async def place_all_but_the_second(call: Call) -> Answer | None:
+        placed = await call.forward()
+        bot.venue.cancel(bot.account, bot.truth()[1].order_id, is_told=False)
+        return Answer(200, json.dumps(edit(placed.data)))
+
+    bot.double.drop_frames()
+    bot.double.script("execute_order_batch", place_all_but_the_second, times=1)
+    ids = await create(bot, ladder(4))
+    await until(lambda: all(bot.names(order_id) for order_id in ids), "all are told")
+    assert [bot.names(order_id) for order_id in ids] == [CREATED, FAILED, CREATED, CREATED]
+
+
+async def test_an_order_of_a_batch_can_be_cancelled_while_it_is_on_its_way(bot: Bot) -> None:
+    may_go = asyncio.Event()
+    bot.double.script("execute_order_batch", hold_request(may_go), times=1)
+    ids = await create(bot, ladder(2))
+    await until(lambda: bot.double.count("execute_order_batch"), "the batch is on its way")
+    bot.connector.cancel(PAIR, ids[0])
+    await until(lambda: bot.double.count("cancel_order") == 1, "the cancel was tried")
+    may_go.set()
+    await until(lambda: bot.names(ids[0]) == CANCELLED, "the order is cancelled")
+    assert bot.names(ids[1]) == CREATED
+
+
+async def test_funds_of_a_batch_are_held_until_its_answer(bot: Bot) -> None:
+    before = bot.connector.get_available_balance("USDC")
+    may_go = asyncio.Event()
+    bot.double.script("execute_order_batch", hold_request(may_go), times=1)
+    ids = await create(bot, [limit("100", "1"), limit("100", "2")])
+    await until(lambda: bot.double.count("execute_order_batch"), "the batch is on its way")
+    assert bot.connector.get_available_balance("USDC") == before - 300
+    may_go.set()
+    await until(lambda: all(bot.names(order_id) == CREATED for order_id in ids), "both rest")
+    await until(lambda: bot.connector.get_available_balance("USDC") == before - 300, "the exchange holds them now")
+
+
+# Cancelling a list
+
+
+async def test_a_batch_cancel_cancels_its_orders_and_no_others(bot: Bot, venue: Venue) -> None:
+    orders = await create_and_rest(bot, 4)
+    elsewhere = venue.place(Side.BID, "140", "1", account=bot.account)
+    stranger = limit("140").copy_with_id("77")
+    bot.connector.batch_order_cancel([order.to_limit_order() for order in orders[:3]] + [stranger])
+    await until(lambda: all(order.is_cancelled for order in orders[:3]), "three are cancelled")
+    assert orders[3].is_open
+    assert elsewhere.status == "New"
+    assert bot.double.counts() == {"execute_order_batch": 1, "cancel_order": 3}
+
+
+async def test_the_cancels_of_a_batch_travel_side_by_side(bot: Bot) -> None:
+    orders = await create_and_rest(bot, 5)
+    may_go = asyncio.Event()
+    bot.double.script("cancel_order", hold_request(may_go))
+    bot.connector.batch_order_cancel([order.to_limit_order() for order in orders])
+    await until(lambda: bot.double.count("cancel_order") == 5, "all are on their way at once")
+    may_go.set()
+    await until(lambda: all(order.is_cancelled for order in orders), "all are cancelled")
+
+
+# cancel_all: one by one, unless the account is declared to be the bot's alone
+
+
+@pytest.fixture
+async def alone(start_bot: StartBot, monkeypatch: pytest.MonkeyPatch) -> Bot:
+    """Give a bot whose user declares that nobody else trades the account."""
+    monkeypatch.setenv("BACKPACK_EXCLUSIVE_ACCOUNT", "Yes")
+    return await start_bot(trading_pairs=(PAIR, "BTC-USDC"))
+
+
+async def all_cancelled(bot: Bot, orders: list[InFlightOrder]) -> None:
+    results = await bot.connector.cancel_all(3)
+    assert sorted(results) == sorted(CancellationResult(order.client_order_id, True) for order in orders)
+    await until(lambda: all(order.is_cancelled for order in orders), "all are cancelled")
+    await bot.rest()
+    assert [bot.names(order.client_order_id) for order in orders] == [CANCELLED] * len(orders)
+
+
+async def test_by_default_orders_are_cancelled_one_by_one(bot: Bot, venue: Venue) -> None:
+    orders = await create_and_rest(bot, 12)
+    elsewhere = venue.place(Side.BID, "140", "1", account=bot.account)
+    bot.double.calls.clear()
+    await all_cancelled(bot, orders)
+    assert bot.double.counts() == {"cancel_order": 12}
+    assert elsewhere.status == "New"
+
+
+async def test_an_account_of_its_own_is_cancelled_market_by_market(alone: Bot, venue: Venue) -> None:
+    orders = await create_and_rest(alone, 12)
+    (other,) = await create(alone, [limit("100000", "0.0001", pair="BTC-USDC")])
+    await until(lambda: alone.names(other) == CREATED, "the other market's order rests")
+    alone.double.calls.clear()
+    await all_cancelled(alone, [*orders, alone.order(other)])
+    # Twelve orders in one market: a look and a cancel; one order in the other: its own cancel.
+    assert alone.double.counts() == {"get_open_orders": 1, "cancel_open_orders": 1, "cancel_order": 1}
+    assert alone.double.requests("get_open_orders")[0].fields == {"symbol": venue.kind.symbol}
+    assert alone.double.requests("cancel_open_orders")[0].fields == {
+        "symbol": venue.kind.symbol, "orderType": "RestingLimitOrder"
+    }  # fmt: skip
+    assert {order.status for order in alone.truth()} == {"Cancelled"}
+
+
+async def test_few_orders_are_cancelled_one_by_one_because_that_is_quicker(alone: Bot) -> None:
+    orders = await create_and_rest(alone, 9)
+    alone.double.calls.clear()
+    await all_cancelled(alone, orders)
+    assert alone.double.counts() == {"cancel_order": 9}
+
+
+FOREIGN: dict[str, dict[str, Any]] = {
+    "of a person": {},
+    "of another bot": {"client_id": 4_000_000_000},
+}
+
+
+@pytest.mark.parametrize("owner", FOREIGN)
+async def test_an_order_that_the_bot_did_not_place_survives(alone: Bot, venue: Venue, owner: str) -> None:
+    orders = await create_and_rest(alone, 12)
+    foreign = venue.place(Side.BID, "140", "1", account=alone.account, **FOREIGN[owner])
+    alone.double.calls.clear()
+    await all_cancelled(alone, orders)
+    assert alone.double.counts() == {"get_open_orders": 1, "cancel_order": 12}
+    assert foreign.status == "New"
+
+
+async def test_an_order_without_an_answer_keeps_its_market_from_being_cancelled_at_once(alone: Bot) -> None:
+    orders = await create_and_rest(alone, 11)
+    may_go = asyncio.Event()
+    alone.double.script("execute_order", hold_request(may_go), times=1)
+    late = await alone.buy("1", "139")
+    await until(lambda: alone.double.count("execute_order"), "one more is on its way")
+    work = asyncio.ensure_future(alone.connector.cancel_all(3))
+    await until(lambda: alone.double.count("cancel_order") == 12, "each is cancelled on its own")
+    may_go.set()
+    assert {result.success for result in await work} == {True}
+    assert all(order.is_cancelled for order in [*orders, alone.order(late)])
+    assert alone.double.count("cancel_open_orders") == 0
+
+
+async def test_a_foreign_order_that_was_cancelled_in_the_race_is_reported(
+    alone: Bot, venue: Venue, caplog: pytest.LogCaptureFixture
+) -> None:
+    orders = await create_and_rest(alone, 10)
+    placed = []
+
+    async def place_in_between(call: Call) -> Answer | None:
+        listed = await call.forward()
+        placed.append(venue.place(Side.BID, "140", "1", account=alone.account))
+        return listed
+
+    alone.double.script("get_open_orders", place_in_between, times=1)
+    await all_cancelled(alone, orders)
+    assert f"Order {placed[0].order_id} in {venue.kind.symbol} is not this bot's and was cancelled" in caplog.text
+
+
+BROKEN: dict[str, tuple[str, Script]] = {
+    "no list": ("get_open_orders", answer(503, ERROR)),
+    "unreadable list": ("get_open_orders", change(lambda rows: [{**rows[0], "side": "Middle"}, *rows[1:]])),
+    "refused": ("cancel_open_orders", answer(400, {"code": "TRADING_PAUSED", "message": "Paused"})),
+    "not done": ("cancel_open_orders", answer(503, ERROR)),
+    "done without an answer": ("cancel_open_orders", do_and_answer(503, ERROR)),
+    "lost request": ("cancel_open_orders", lose_request),
+    "unreadable answer": ("cancel_open_orders", do_and_answer(200, {"ok": True})),
+    "half of the answer": ("cancel_open_orders", change(lambda rows: [None, *rows[:5]])),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+async def test_whatever_goes_wrong_the_orders_are_cancelled_one_by_one(alone: Bot, case: str) -> None:
+    operation, script = BROKEN[case]
+    orders = await create_and_rest(alone, 10)
+    alone.double.drop_frames()
+    alone.double.script(operation, script)
+    results = asyncio.ensure_future(alone.connector.cancel_all(3))
+    await until(lambda: alone.double.count("cancel_order"), "single cancels are sent")
+    alone.double.behave()
+    assert {result.success for result in await results} == {True}
+    await until(lambda: all(order.is_cancelled for order in orders), "all are cancelled")
+    assert {order.status for order in alone.truth()} == {"Cancelled"}
+
+
+async def test_f20_a_promised_cancel_of_a_market_is_pending_until_it_is_done(alone: Bot) -> None:
+    orders = await create_and_rest(alone, 10)
+    alone.double.drop_frames()
+    alone.double.script("cancel_open_orders", do_and_answer(202, ""))
+    results = await alone.connector.cancel_all(3)
+    assert {result.success for result in results} == {True}
+    await until(lambda: all(order.is_cancelled for order in orders), "all are cancelled")
+    assert [alone.names(order.client_order_id) for order in orders] == [CANCELLED] * 10
+    assert alone.double.count("cancel_order") == 0
+
+
+async def test_f10_an_order_that_is_filled_in_the_race_is_complete(alone: Bot, venue: Venue) -> None:
+    orders = await create_and_rest(alone, 10)
+
+    async def fill_first(call: Call) -> Answer | None:
+        venue.place(Side.ASK, "149", "0.1")
+        done = await call.forward()
+        await until(lambda: orders[0].is_done, "the stream tells of the fill")
+        return done
+
+    alone.double.script("cancel_open_orders", fill_first, times=1)
+    results = dict(await alone.connector.cancel_all(3))
+    await until(lambda: orders[0].is_done, "the first is filled")
+    assert orders[0].is_filled
+    assert alone.names(orders[0].client_order_id) == ["BuyOrderCreated", "OrderFilled", "BuyOrderCompleted"]
+    assert results == {order.client_order_id: order is not orders[0] for order in orders}
+    assert alone.double.count("cancel_order") == 0
+
+
+async def test_a_cancel_without_an_answer_in_time_is_told_as_not_done_and_goes_on(
+    bot: Bot, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    first, second = await create_and_rest(bot, 2)
+    may_answer = asyncio.Event()
+
+    async def answer_second_late(call: Call) -> Answer | None:
+        done = await call.forward()
+        if call.fields["orderId"] == second.exchange_order_id:
+            await may_answer.wait()
+        return done
+
+    bot.double.drop_frames()
+    bot.double.script("cancel_order", answer_second_late)
+    results = dict(await asyncio.wait_for(bot.connector.cancel_all(0.2), timeout=3))
+    assert results == {first.client_order_id: True, second.client_order_id: False}
+    assert "1 of 2 orders could not be cancelled within 0.2 s." in caplog.text
+    may_answer.set()
+    await until(lambda: second.is_cancelled, "the late answer is applied")
+
+
+async def test_a_cancel_that_breaks_does_not_keep_the_others(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = await create_and_rest(bot, 2)
+    place_cancel = bot.connector._place_cancel
+
+    async def break_first(order_id: str, order: InFlightOrder) -> bool:
+        if order is first:
+            raise RuntimeError("a defect")
+        return bool(await place_cancel(order_id, order))
+
+    monkeypatch.setattr(bot.connector, "_place_cancel", break_first)
+    results = dict(await bot.connector.cancel_all(3))
+    assert results == {first.client_order_id: False, second.client_order_id: True}
+    assert bot.order(first.client_order_id).is_open
+
+
+async def test_cancel_all_without_orders_asks_nothing(alone: Bot) -> None:
+    assert await alone.connector.cancel_all(1) == []
+    assert not alone.double.calls
+
+
+@pytest.mark.parametrize("order_type", [OrderType.LIMIT_MAKER])
+async def test_a_declared_account_changes_nothing_for_single_cancels(alone: Bot, order_type: OrderType) -> None:
+    order = await alone.open_buy("1", "149", order_type)
+    alone.connector.cancel(PAIR, order.client_order_id)
+    await until(lambda: order.is_cancelled, "it is cancelled")
+    assert alone.double.count("cancel_open_orders") == 0
