@@ -1,0 +1,91 @@
+"""Listen to the public streams of perpetual markets: what spot has, and mark prices with funding."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from hummingbot.core.data_type.funding_info import FundingInfo
+from hummingbot.core.data_type.perpetual_api_order_book_data_source import PerpetualAPIOrderBookDataSource
+from hummingbot.core.utils.async_utils import safe_ensure_future
+from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
+from hummingbot.core.web_assistant.ws_assistant import WSAssistant
+
+from backpack_connector.backpack_api_order_book_data_source import BackpackAPIOrderBookDataSource
+from backpack_connector.protocol.messages import MarkPriceUpdate
+from backpack_connector.protocol.models import MarkPrice, read_rows
+from backpack_connector.protocol.streams import mark_price_stream, subscribe_frame
+from backpack_perpetual_connector.to_hummingbot import funding_info, funding_info_update, unknown_funding_info
+
+if TYPE_CHECKING:
+    from backpack_perpetual_connector.backpack_perpetual_derivative import BackpackPerpetualDerivative
+
+
+class BackpackPerpetualAPIOrderBookDataSource(BackpackAPIOrderBookDataSource, PerpetualAPIOrderBookDataSource):
+    """The public streams of the tracked perpetual pairs."""
+
+    _connector: "BackpackPerpetualDerivative"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._followed: set[str] = set()
+        """Symbols of markets that are not traded here, but whose mark price values a position or an order."""
+
+    def follow_mark_prices(self, symbols: Iterable[str]) -> None:
+        """Listen to the mark prices of these markets too; those of traded pairs are heard anyway."""
+        new = [
+            symbol
+            for symbol in symbols
+            if symbol not in self._followed and self._connector.trading_pair_or_none(symbol) not in self._trading_pairs
+        ]
+        self._followed.update(new)
+        if new and self._ws_assistant is not None:
+            frame = subscribe_frame([mark_price_stream(symbol) for symbol in new])
+            safe_ensure_future(self._ws_assistant.send(WSJSONRequest(payload=frame)))
+
+    async def _subscribe_channels(self, ws: WSAssistant) -> None:
+        await super()._subscribe_channels(ws)
+        if self._followed:
+            streams = [mark_price_stream(symbol) for symbol in sorted(self._followed)]
+            await ws.send(WSJSONRequest(payload=subscribe_frame(streams)))
+
+    def _streams_of(self, symbol: str) -> list[str]:
+        return [*super()._streams_of(symbol), mark_price_stream(symbol)]
+
+    async def get_funding_info(self, trading_pair: str) -> FundingInfo:
+        """Return the funding info of one pair.
+
+        Raises:   RequestError when there is no answer.
+        """
+        return (await self.get_funding_infos([trading_pair]))[trading_pair]
+
+    async def get_funding_infos(self, trading_pairs: list[str]) -> dict[str, FundingInfo]:
+        """Return the funding info of pairs with one request; pairs whose market publishes none have NaN (F31, F45).
+
+        Raises:   RequestError when there is no answer.
+        """
+        symbols: dict[str, str] = {self._connector.symbol_of_pair(pair): pair for pair in trading_pairs}
+        # Asking for one symbol is refused when its market is closed (API §2.3, markPrices), asking for all is not.
+        answer = await self._connector.request("get_mark_prices")
+        rows = [row for row in answer or [] if isinstance(row, dict) and row.get("symbol") in symbols]
+        mark_prices, complaints = read_rows(MarkPrice, rows, "get_mark_prices")
+        for complaint in complaints:
+            self.logger().warning(f"A mark price was left out: {complaint}")
+        for row in mark_prices:
+            self._connector.on_listed_mark_price(row)
+        infos = {pair: unknown_funding_info(pair) for pair in trading_pairs}
+        infos.update({symbols[row.symbol]: funding_info(row, symbols[row.symbol]) for row in mark_prices})
+        return infos
+
+    def _on_message(self, message: Any) -> None:
+        if isinstance(message, MarkPriceUpdate):
+            self._connector.on_mark_price(message)
+            self._message_queue[self._funding_info_messages_queue_key].put_nowait(message)
+        else:
+            super()._on_message(message)
+
+    async def _parse_funding_info_message(
+        self, raw_message: MarkPriceUpdate, message_queue: "asyncio.Queue[Any]"
+    ) -> None:
+        trading_pair = self._connector.trading_pair_or_none(raw_message.symbol)
+        if trading_pair is not None:
+            message_queue.put_nowait(funding_info_update(raw_message, trading_pair))

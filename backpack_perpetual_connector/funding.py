@@ -1,0 +1,158 @@
+"""Know the funding of the traded markets, and tell each funding payment once, also those of an interruption.
+
+Source: API §2.3 (markPrices, funding), §5.4.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from hummingbot.core.event.events import FundingPaymentCompletedEvent, MarketEvent
+
+from backpack_connector.protocol.errors import BackpackError
+from backpack_connector.protocol.futures import FundingPayment
+from backpack_connector.protocol.models import read_rows
+from backpack_connector.reconnect import Backoff
+from backpack_perpetual_connector import backpack_perpetual_constants as constants
+
+if TYPE_CHECKING:
+    from hummingbot.connector.perpetual_derivative_py_base import PerpetualDerivativePyBase
+
+    from backpack_connector.backpack_base import BackpackExchangeBase
+
+    class _Base(BackpackExchangeBase, PerpetualDerivativePyBase):
+        pass
+else:
+    _Base = object
+
+PAGE = 100
+
+LISTING_LAG_S = 7_200.0
+"""Payments that end this much before the newest known one may still be missing from the list, and are looked for."""
+
+
+class FundingPayments:
+    """The payments of one account that have been told."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, float]] = set()
+        self._newest: float | None = None
+
+    @property
+    def since_timestamp(self) -> float | None:
+        """Return how far back a list has to reach to show everything new; None before the first list."""
+        return None if self._newest is None else self._newest - LISTING_LAG_S
+
+    def new_payments(self, payments: Sequence[FundingPayment], started_timestamp: float) -> list[FundingPayment]:
+        """Return the payments that were not told yet, oldest first.
+
+        The first list tells what was paid before: only payments after `started_timestamp`, seconds since the epoch,
+        are new in it.
+        """
+        earliest = started_timestamp if self._newest is None else self.since_timestamp
+        assert earliest is not None
+        new = [
+            payment for payment in payments if payment.payment_timestamp > earliest and _key(payment) not in self._told
+        ]
+        self._told.update(_key(payment) for payment in payments)
+        self._newest = max([self._newest or 0.0, *(payment.payment_timestamp for payment in payments)])
+        self._told = {key for key in self._told if key[1] >= self._newest - 2 * LISTING_LAG_S}
+        return sorted(new, key=lambda payment: payment.payment_timestamp)
+
+
+def _key(payment: FundingPayment) -> tuple[str, float]:
+    return payment.symbol, payment.payment_timestamp
+
+
+class AccountFunding(_Base):
+    """The part of the perpetual connector that knows about funding; `BackpackPerpetualDerivative` mixes it in."""
+
+    _funding_fee_polling_task: "asyncio.Task[None] | None"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._payments = FundingPayments()
+        self._network_started_timestamp = 0.0
+        super().__init__(*args, **kwargs)
+
+    @property
+    def funding_fee_poll_interval(self) -> int:
+        return constants.FUNDING_FEE_POLL_INTERVAL_S
+
+    async def start_network(self) -> None:
+        # A later start ends an interruption, and what was paid in it is new.
+        self._network_started_timestamp = self._network_started_timestamp or self._time()
+        await super().start_network()
+
+    async def stop_network(self) -> None:
+        await super().stop_network()
+        task, self._funding_fee_polling_task = self._funding_fee_polling_task, None
+        if task is not None:
+            task.cancel()
+
+    async def _init_funding_info(self) -> None:
+        backoff = Backoff()
+        while not self._perpetual_trading.is_funding_info_initialized():
+            try:
+                infos = await self._orderbook_ds.get_funding_infos(list(self._trading_pairs))
+            except BackpackError as error:
+                pause_s = backoff.next_pause_s()
+                self.logger().warning(f"No funding information yet ({error}); asking again in {pause_s:.1f} s.")
+                await self._sleep(pause_s)
+                continue
+            for info in infos.values():
+                self._perpetual_trading.initialize_funding_info(info)
+
+    async def _update_all_funding_payments(self, fire_event_on_new: bool) -> None:
+        try:
+            payments = await self._funding_payments_since(self._payments.since_timestamp)
+        except BackpackError as error:
+            self.logger().network(
+                f"The funding payments could not be asked ({error}); asking again in "
+                f"{self.funding_fee_poll_interval} s.",
+            )
+            return
+        # Payments are told by their own time, so it does not matter in which poll they are seen first.
+        for payment in self._payments.new_payments(payments, self._network_started_timestamp + self.clock_offset_s):
+            trading_pair = self.trading_pair_or_none(payment.symbol)
+            if trading_pair in self._trading_pairs:
+                self._tell_funding_payment(trading_pair, payment)
+
+    def _tell_funding_payment(self, trading_pair: str, payment: FundingPayment) -> None:
+        action = "paid" if payment.quantity < 0 else "received"
+        self.logger().info(f"Funding payment of {abs(payment.quantity)} {action} on {trading_pair} market.")
+        self.trigger_event(
+            MarketEvent.FundingPaymentCompleted,
+            FundingPaymentCompletedEvent(
+                timestamp=payment.payment_timestamp,
+                market=self.name,
+                trading_pair=trading_pair,
+                amount=payment.quantity,
+                funding_rate=payment.funding_rate,
+            ),
+        )
+
+    async def _funding_payments_since(self, since_timestamp: float | None) -> list[FundingPayment]:
+        """Return payments newest first, back to a time or, without one, one page."""
+        payments: list[FundingPayment] = []
+        offset = 0
+        while True:
+            answer = await self.request("get_funding_payments", {"limit": PAGE, "offset": offset})
+            page, complaints = read_rows(FundingPayment, answer, "get_funding_payments")
+            for complaint in complaints:
+                self.logger().warning(f"A funding payment was left out: {complaint}")
+            payments.extend(page)
+            offset += PAGE
+            if len(answer) < PAGE or since_timestamp is None:
+                return payments
+            if page and page[-1].payment_timestamp < since_timestamp:
+                return payments
+
+    async def _fetch_last_fee_payment(self, trading_pair: str) -> "tuple[float, Decimal, Decimal]":
+        """Return (timestamp in seconds, rate, USDC) of a pair's last payment, (0, -1, -1) when there was none."""
+        symbol = await self.exchange_symbol_associated_to_pair(trading_pair)
+        answer = await self.request("get_funding_payments", {"symbol": symbol, "limit": 1})
+        payments, _ = read_rows(FundingPayment, answer, "get_funding_payments")
+        if not payments:
+            return 0, Decimal(-1), Decimal(-1)
+        return payments[0].payment_timestamp, payments[0].funding_rate, payments[0].quantity
