@@ -5,8 +5,8 @@ PYTHON := .venv/bin/python
 
 .PHONY: demo test check fix docs environment
 
-demo: environment  ## a real bot makes a market on the simulator for SECONDS, then its books are compared
-	@$(PYTHON) -m backpack_connector.demo --seconds $(SECONDS)
+demo: environment  ## a real bot makes a market on the simulator for SECONDS, PERP=1 with futures; then its books are compared
+	@$(PYTHON) -m backpack_connector.demo --seconds $(SECONDS) $(if $(filter-out 0,$(PERP)),--perp)
 
 test: environment  ## all tests: pure ones first, end-to-end last
 	@$(PYTHON) -m pytest

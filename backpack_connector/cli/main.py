@@ -58,6 +58,10 @@ def simulate(
     ] = None,
     background: Annotated[bool, typer.Option(help="Let other traders keep the books alive.")] = True,
     taker_delay: Annotated[bool, typer.Option(help="Hold taking orders back as the exchange does.")] = True,
+    faucet: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ASSET=AMOUNT", help="What a new account gets, such as USDC=20; can be repeated."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready.")] = False,
 ) -> None:
     """Run a local Backpack with play money; print its addresses and a ready key pair."""
@@ -70,6 +74,7 @@ def simulate(
         seed_key=seed_key,
         has_background=background,
         has_taker_delay=taker_delay,
+        faucet=tuple(faucet or ()),
         prints_json=as_json,
     )
 

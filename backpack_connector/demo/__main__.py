@@ -5,6 +5,7 @@ import sys
 
 from rich.console import Console
 
+from backpack_connector.demo.bots import PERPETUAL_BOT, SPOT_BOT
 from backpack_connector.demo.story import Options, tell
 
 LONGEST_S = 7 * 24 * 3600
@@ -38,9 +39,11 @@ def read_options(arguments: list[str]) -> Options:
     )
     parser.add_argument("--seed", type=int, default=Options.seed, help="seed of the simulated market (default 7)")
     parser.add_argument("--port", type=port, help="port of the simulator (default: 8700 when free, else any)")
+    parser.add_argument("--perp", action="store_true", help="trade perpetual futures instead of spot")
     parser.add_argument("--keep", action="store_true", help="keep the folder with logs, journal and database")
     chosen = parser.parse_args(arguments)
-    return Options(chosen.seconds, chosen.seed, chosen.port, chosen.keep)
+    bot = PERPETUAL_BOT if chosen.perp else SPOT_BOT
+    return Options(chosen.seconds, chosen.seed, chosen.port, chosen.keep, bot)
 
 
 def main() -> int:

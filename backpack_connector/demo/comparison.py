@@ -11,18 +11,22 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_DOWN, Decimal
 
-from backpack_connector.demo.figures import DATABASE_DIGITS, Balance, Books, Fill
+from backpack_connector.demo.figures import Balance, Books, Fill, Position
+from backpack_connector.demo.records import DATABASE_DIGITS
 
 BOT = "bot"
 DATABASE = "trades database"
 SIMULATOR = "simulator"
 
 
-def compare_books(bot: Books, recorded: list[Fill], truth: Books) -> list[str]:
+def compare_books(bot: Books, recorded: Books, truth: Books) -> list[str]:
     """List what differs between the bot, its trades database and the exchange; an empty list means equal books."""
     return [
         *compare_fills(BOT, bot.fills, truth.fills, digits=None),
-        *compare_fills(DATABASE, recorded, truth.fills, digits=DATABASE_DIGITS),
+        *compare_fills(DATABASE, recorded.fills, truth.fills, digits=DATABASE_DIGITS),
+        *compare_funding(BOT, bot, truth),
+        *compare_funding(DATABASE, recorded, truth),
+        *compare_positions(bot.positions, truth.positions),
         *compare_balances(bot.balances, truth.balances),
         *compare_open_orders(bot, truth),
     ]
@@ -67,6 +71,54 @@ def _compare_fill(name: str, ours: Fill, theirs: Fill, digits: int | None) -> li
     if ours.estimated_fee != 0:
         differences.append(f"{name}: trade {ours.trade_id} has an estimated fee of {plain(ours.estimated_fee)}.")
     return differences
+
+
+def compare_funding(name: str, ours: Books, truth: Books) -> list[str]:
+    """List the intervals whose funding payment differs or is missing on one side, by the end of the interval."""
+    differences = []
+    mine, theirs = ({payment.time: payment for payment in books.funding} for books in (ours, truth))
+    if len(mine) != len(ours.funding):
+        differences.append(f"{name}: a funding payment is recorded twice.")
+    for time in sorted({*mine, *theirs}):
+        our_text, their_text = (
+            f"{plain(side[time].amount)} at rate {plain(side[time].rate)}" if time in side else "none"
+            for side in (mine, theirs)
+        )
+        if our_text != their_text:
+            differences.append(
+                f"{name}: the funding payment of {time:.0f} is {our_text}, the {SIMULATOR} has {their_text}."
+            )
+    return differences
+
+
+def compare_positions(ours: Mapping[str, Position], truth: Mapping[str, Position]) -> list[str]:
+    """List the trading pairs whose position differs in amount or entry price."""
+    differences = []
+    for trading_pair in sorted({*ours, *truth}):
+        our_text, their_text = (_position_text(side.get(trading_pair)) for side in (ours, truth))
+        if our_text != their_text:
+            differences.append(
+                f"{BOT}: the position in {trading_pair} is {our_text}, the {SIMULATOR} has {their_text}."
+            )
+    return differences
+
+
+def _position_text(position: Position | None) -> str:
+    return "none" if position is None else f"{plain(position.amount)} at {plain(position.entry_price)}"
+
+
+def compare_equity(start: Decimal, bot: Books, asset: str) -> list[str]:
+    """Say when a position is left, or when fills, fees and funding do not explain how the net equity has changed.
+
+    Nothing here comes from the exchange's figures of position or margin, so that this holds them to account.
+    """
+    if bot.positions:
+        return [f"{BOT}: a position is still open after the stop."]
+    explained = start + bot.cash() - bot.fees().get(asset, Decimal(0)) + bot.funding_sum()
+    found = bot.balances[asset].total if asset in bot.balances else Decimal(0)
+    if explained == found:
+        return []
+    return [f"{BOT}: the net equity is {plain(found)}, but fills, fees and funding explain {plain(explained)}."]
 
 
 def compare_balances(ours: Mapping[str, Balance], truth: Mapping[str, Balance]) -> list[str]:

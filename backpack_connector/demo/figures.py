@@ -1,25 +1,11 @@
-"""The figures of one account, and how to read them from the bot's journal, its trades database and the simulator.
+"""The figures of one account, as the bot, its trades database and the simulator tell them.
 
-The bot's side comes from the bot alone:
-
-* the *journal* that the market-making script writes: every `OrderFilledEvent` that Hummingbot raised, and the
-  connector's balances and open orders after the last cancel was confirmed. Amounts are decimal text, nothing rounded.
-* the *trades database*, Hummingbot's own record. It stores prices and amounts as integers of a millionth, cut off, and
-  fees as exact text. It is read as a second witness, to the digits it has.
-
-`hbot status --json` is not used for this: it turns balances into binary floats.
+For a perpetual account the balance of USDC is the net equity, and what is available of it.
 """
 
-import json
-import sqlite3
-from collections.abc import Iterable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
-
-DATABASE_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -59,6 +45,43 @@ class Balance:
 
 
 @dataclass(frozen=True)
+class Position:
+    """An open position of a perpetual market; amounts in base units, negative = short."""
+
+    amount: Decimal
+    entry_price: Decimal
+
+
+@dataclass(frozen=True)
+class FundingPayment:
+    """One payment of funding; `amount` in USDC, positive = received, `time` in seconds, the end of its interval."""
+
+    time: float
+    amount: Decimal
+    rate: Decimal
+
+
+@dataclass(frozen=True)
+class Futures:
+    """What a snapshot of a perpetual bot has besides; prices and rate are None while they are unknown."""
+
+    leverage: int
+    mark_price: Decimal | None
+    funding_rate: Decimal | None
+    funding_due_s: float
+    """Seconds until the next payment."""
+    position: Position | None
+    liquidation_price: Decimal | None
+
+    @property
+    def unrealized(self) -> Decimal:
+        """Profit of the position since it was entered, in USDC."""
+        if self.position is None or self.mark_price is None:
+            return Decimal(0)
+        return (self.mark_price - self.position.entry_price) * self.position.amount
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """What the connector knew at one moment; prices are None while a side of the book is empty."""
 
@@ -68,6 +91,7 @@ class Snapshot:
     best_ask: Decimal | None
     orders: tuple[OpenOrder, ...]
     balances: Mapping[str, Balance]
+    futures: Futures | None = None
 
     @property
     def mid_price(self) -> Decimal | None:
@@ -84,6 +108,9 @@ class Books:
     fills: list[Fill] = field(default_factory=list)
     balances: Mapping[str, Balance] = field(default_factory=dict)
     open_orders: int = 0
+    positions: Mapping[str, Position] = field(default_factory=dict)
+    """By trading pair."""
+    funding: list[FundingPayment] = field(default_factory=list)
 
     def fees(self) -> dict[str, Decimal]:
         """Sum the fees by asset; positive = paid."""
@@ -99,108 +126,10 @@ class Books:
         sold = sum((fill.amount for fill in self.fills if fill.side == "SELL"), Decimal(0))
         return bought, sold
 
+    def cash(self) -> Decimal:
+        """Sum what the fills brought in minus what they cost, in the quote asset, without fees."""
+        return sum((fill.amount * fill.price * (1 if fill.side == "SELL" else -1) for fill in self.fills), Decimal(0))
 
-class Journal:
-    """Follow the bot's journal while it grows."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offset = 0
-        self.fills: list[Fill] = []
-        self.first: Snapshot | None = None
-        self.latest: Snapshot | None = None
-        self.stopped = False
-
-    def read(self) -> None:
-        """Take in the lines written since the last call; a half-written last line waits for the next one."""
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as file:
-            file.seek(self._offset)
-            written = file.read()
-        whole = written[: written.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        for line in whole.splitlines():
-            # A killed bot can leave half a line. A fill that is lost with it shows up as missing in the comparison.
-            with suppress(ValueError):
-                self._take(json.loads(line))
-
-    def _take(self, entry: Mapping[str, Any]) -> None:
-        if entry["kind"] == "fill":
-            self.fills.append(_journal_fill(entry))
-            return
-        self.latest = _journal_snapshot(entry)
-        self.first = self.first or self.latest
-        self.stopped = entry["kind"] == "stop"
-
-    def books(self) -> Books:
-        """Answer the bot's books; the balances are final once `stopped` is true."""
-        if self.latest is None:
-            return Books(list(self.fills))
-        return Books(list(self.fills), self.latest.balances, len(self.latest.orders))
-
-
-def _journal_fill(entry: Mapping[str, Any]) -> Fill:
-    return Fill(
-        trade_id=str(entry["trade_id"]),
-        order_id=str(entry["exchange_order_id"]),
-        side=entry["side"],
-        price=Decimal(entry["price"]),
-        amount=Decimal(entry["amount"]),
-        fees=_fee_sums((fee["token"], fee["amount"]) for fee in entry["fees"]),
-        estimated_fee=Decimal(entry["fee_percent"]),
-        time=float(entry["time"]),
-    )
-
-
-def _journal_snapshot(entry: Mapping[str, Any]) -> Snapshot:
-    orders = (
-        OpenOrder(row["side"], Decimal(row["price"]), Decimal(row["amount"]), Decimal(row["filled"]))
-        for row in entry["orders"]
-    )
-    return Snapshot(
-        time=float(entry["time"]),
-        trading_pair=entry["trading_pair"],
-        best_bid=_finite(entry["best_bid"]),
-        best_ask=_finite(entry["best_ask"]),
-        orders=tuple(sorted(orders, key=lambda order: order.price, reverse=True)),
-        balances={
-            asset: Balance(Decimal(row["total"]), Decimal(row["available"])) for asset, row in entry["balances"].items()
-        },
-    )
-
-
-def read_trades_database(path: Path) -> list[Fill]:
-    """Read Hummingbot's own record of the fills.
-
-    Units: prices and amounts are cut to `DATABASE_DIGITS` digits after the point by Hummingbot; fees are exact.
-    """
-    query = 'SELECT exchange_trade_id, trade_type, price, amount, trade_fee FROM "TradeFill" ORDER BY timestamp'
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        rows = connection.execute(query).fetchall()
-    return [_database_fill(*row) for row in rows]
-
-
-def _database_fill(trade_id: Any, side: str, price: int, amount: int, fee_text: str) -> Fill:
-    fee = json.loads(fee_text)
-    return Fill(
-        trade_id=str(trade_id),
-        order_id="",  # the client's id is stored here, the exchange's is not
-        side=side,
-        price=Decimal(price).scaleb(-DATABASE_DIGITS),
-        amount=Decimal(amount).scaleb(-DATABASE_DIGITS),
-        fees=_fee_sums((row["token"], row["amount"]) for row in fee["flat_fees"]),
-        estimated_fee=Decimal(fee["percent"]),
-    )
-
-
-def _fee_sums(rows: Iterable[tuple[str, Any]]) -> dict[str, Decimal]:
-    sums: dict[str, Decimal] = {}
-    for asset, amount in rows:
-        sums[asset] = sums.get(asset, Decimal(0)) + Decimal(amount)
-    return sums
-
-
-def _finite(text: Any) -> Decimal | None:
-    number = Decimal(str(text))
-    return number if number.is_finite() else None
+    def funding_sum(self) -> Decimal:
+        """Sum the funding payments, in USDC; positive = received."""
+        return sum((payment.amount for payment in self.funding), Decimal(0))

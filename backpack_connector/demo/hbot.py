@@ -8,9 +8,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from backpack_connector.demo.bots import SPOT_BOT, Bot
 from backpack_connector.demo.processes import ProgramError, Programs
-
-CONNECTOR = "backpack_simulator"
 
 
 @dataclass(frozen=True)
@@ -18,24 +17,27 @@ class Hbot:
     """The commands that the demo needs; each is one real process."""
 
     programs: Programs
+    bot: Bot = SPOT_BOT
 
     def store_keys(self, api_key: str, api_secret: str) -> None:
-        """`hbot connect backpack_simulator`, with the keys on standard input as Hummingbot wants them."""
-        keys = {f"{CONNECTOR}_api_key": api_key, f"{CONNECTOR}_api_secret": api_secret}
-        self._run("connect", CONNECTOR, "--keys-stdin", typed=json.dumps(keys))
+        """`hbot connect <connector>`, with the keys on standard input as Hummingbot wants them."""
+        keys = dict(zip(self.bot.key_fields, (api_key, api_secret), strict=True))
+        self._run("connect", self.bot.connector, "--keys-stdin", typed=json.dumps(keys))
 
     def confirm_keys(self) -> None:
         """`hbot connect`, which asks the exchange; raise with Hummingbot's answer when the keys are refused."""
+        connector = self.bot.connector
         printed = self._run("connect")
-        row = next((line for line in printed.splitlines() if f"| {CONNECTOR} " in line), "")
+        row = next((line for line in printed.splitlines() if f"| {connector} " in line), "")
         # The columns are: connector, keys_added, keys_confirmed, error.
         cells = [cell.strip() for cell in row.strip().strip("|").split("|")]
-        if cells[:3] != [CONNECTOR, "yes", "yes"]:
+        if cells[:3] != [connector, "yes", "yes"]:
             raise ProgramError(f"Hummingbot did not confirm the keys: {' '.join(cells) or printed.strip()}")
 
-    def start(self, configuration: str) -> int:
+    def start(self, configuration: str | None = None) -> int:
         """`hbot start`, which returns when the strategy runs; answer the engine's process id."""
-        return int(json.loads(self._run("start", configuration, "--json", timeout_s=150))["pid"])
+        words = ("start", configuration or self.bot.configuration, "--json")
+        return int(json.loads(self._run(*words, timeout_s=150))["pid"])
 
     def status(self) -> dict[str, Any]:
         """`hbot status --json`."""

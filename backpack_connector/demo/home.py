@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from backpack_connector.demo.bots import SPOT_BOT, Bot
+
 CLIENT_CONFIGURATION = """\
 instance_id: backpack-demo
 send_error_logs: false
@@ -28,7 +30,6 @@ global_token:
   global_token_symbol: $
 """
 
-SCRIPT_CONFIGURATION = "backpack_market_maker_simulator.yml"
 FOLDERS = ("conf/connectors", "conf/strategies", "conf/scripts", "conf/controllers", "data", "logs", "scripts")
 
 
@@ -59,9 +60,9 @@ class Home:
         return self.folder / "logs" / f"logs_{self.bot_name}.log"
 
 
-def make_home(folder: Path, templates: Path | None = None) -> Home:
-    """Fill an empty folder with a Hummingbot home that has our script and its simulator configuration."""
-    templates = templates or find_templates()
+def make_home(folder: Path, bot: Bot = SPOT_BOT) -> Home:
+    """Fill an empty folder with a Hummingbot home that has our scripts and their simulator configurations."""
+    templates = find_templates()
     _link_package(folder / "hummingbot")
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -70,13 +71,13 @@ def make_home(folder: Path, templates: Path | None = None) -> Home:
         shutil.copy(script, folder / "scripts")
     for configuration in templates.glob("scripts/*.yml"):
         shutil.copy(configuration, folder / "conf" / "scripts")
-    return Home(folder, Path(SCRIPT_CONFIGURATION).stem)
+    return Home(folder, bot.name)
 
 
 def find_templates() -> Path:
     """Find `conf_templates/`, which lies beside the package in a checkout."""
     templates = Path(__file__).resolve().parents[2] / "conf_templates"
-    if not (templates / "scripts" / SCRIPT_CONFIGURATION).exists():
+    if not (templates / "scripts" / SPOT_BOT.configuration).exists():
         raise HomeError("The demo needs the folder conf_templates/, so run it from a checkout of the project.")
     return templates
 

@@ -1,12 +1,12 @@
 """Draw the bot's books: a live view for a terminal, a line for a log, the summary for both; no decisions.
 
-Everything shown of the bot comes from its journal. Profit is what the balances are worth now minus what the starting
-balances would be worth now, both at the current middle of the book, so a move of the market by itself is no profit.
+Everything shown of the bot comes from its journal. Spot profit is what the balances are worth now minus what the
+starting balances would be worth now, both at the current middle of the book, so a move of the market by itself is no
+profit. The profit of a perpetual account is how its net equity has changed.
 """
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from rich import box
@@ -16,12 +16,23 @@ from rich.table import Table
 from rich.text import Text
 
 from backpack_connector.demo.comparison import fees_text, plain
-from backpack_connector.demo.figures import Balance, Books, Fill, OpenOrder, Snapshot
+from backpack_connector.demo.figures import Books, Fill, FundingPayment, OpenOrder, Snapshot
+from backpack_connector.demo.money import (
+    BUY_STYLE,
+    SELL_STYLE,
+    balances_panel,
+    held_texts,
+    margin_panel,
+    money_text,
+    plain_table,
+    price_text,
+    profit,
+    total_of,
+)
 
-BUY_STYLE, SELL_STYLE = "green", "red"
-# Lines of the live view that are not fills: the three panels with their borders, and the head of the fills.
-PANEL_LINES = 13
-FIXED_LINES = PANEL_LINES + 8
+# Lines of the live view that are not fills: the head, and the head and the borders of the fills.
+HEAD_LINES, FILLS_LINES = 3, 5
+SPOT_LINES, MARGIN_LINES = 13, 15
 MOST_FILLS = 16
 
 
@@ -34,6 +45,7 @@ class View:
     fills: list[Fill]
     elapsed_s: float
     seconds: float
+    funding: list[FundingPayment] = field(default_factory=list)
 
 
 def live_view(view: View, height: int) -> RenderableType:
@@ -44,46 +56,28 @@ def live_view(view: View, height: int) -> RenderableType:
     upper = Table.grid(expand=True, padding=(0, 1))
     upper.add_column(ratio=1)
     upper.add_column(ratio=1)
-    upper.add_row(_book_panel(view.latest, digits), _money_panel(view.first, view.latest, view.fills))
-    return Group(_head(view), upper, _fills_panel(view.fills, digits, height - FIXED_LINES))
+    # Fills are written at once, positions once a second: what is newer than the position does not belong to it.
+    books = Books([fill for fill in view.fills if fill.time <= view.latest.time], funding=view.funding)
+    if view.latest.futures is None:
+        lines, money = SPOT_LINES, balances_panel(view.first, view.latest, books)
+    else:
+        lines, money = MARGIN_LINES, margin_panel(view.first, view.latest, books, digits)
+    money.height = lines
+    upper.add_row(_book_panel(view.latest, digits, lines), money)
+    return Group(_head(view), upper, _fills_panel(view.fills, digits, height - HEAD_LINES - lines - FILLS_LINES))
 
 
 def log_line(view: View) -> str:
     """Say the same in one line, for output that goes to a file."""
     if view.first is None or view.latest is None:
         return f"{view.elapsed_s:4.0f} s  waiting for the market"
-    balances = "  ".join(f"{asset} {plain(amount.total)}" for asset, amount in _ours(view.latest).items())
-    gain = profit(view.first, view.latest)
     digits = _price_digits(view.latest, view.fills)
     return (
-        f"{view.elapsed_s:4.0f} s  bid {_price(view.latest.best_bid, digits)}"
-        f"  ask {_price(view.latest.best_ask, digits)}"
-        f"  open orders {len(view.latest.orders)}  fills {len(view.fills)}  {balances}"
-        f"  profit {_money(gain, view.latest)}"
+        f"{view.elapsed_s:4.0f} s  bid {price_text(view.latest.best_bid, digits)}"
+        f"  ask {price_text(view.latest.best_ask, digits)}"
+        f"  open orders {len(view.latest.orders)}  fills {len(view.fills)}  {'  '.join(held_texts(view.latest))}"
+        f"  profit {money_text(profit(view.first, view.latest), view.latest)}"
     )
-
-
-def profit(first: Snapshot, latest: Snapshot) -> Decimal | None:
-    """Units: quote asset; None while the book has no middle."""
-    middle = latest.mid_price
-    if middle is None:
-        return None
-    base, quote = latest.trading_pair.split("-")
-    return _change(first, latest, base) * middle + _change(first, latest, quote)
-
-
-def _change(first: Snapshot, latest: Snapshot, asset: str) -> Decimal:
-    return _total(latest.balances, asset) - _total(first.balances, asset)
-
-
-def _total(balances: Mapping[str, Balance], asset: str) -> Decimal:
-    return balances[asset].total if asset in balances else Decimal(0)
-
-
-def _ours(snapshot: Snapshot) -> dict[str, Balance]:
-    """Pick the two assets of the market, base first; the account may hold many more."""
-    zero = Balance(Decimal(0), Decimal(0))
-    return {asset: snapshot.balances.get(asset, zero) for asset in snapshot.trading_pair.split("-")}
 
 
 def _head(view: View) -> RenderableType:
@@ -100,24 +94,24 @@ def _head(view: View) -> RenderableType:
     return Panel(line, box=box.ROUNDED)
 
 
-def _book_panel(snapshot: Snapshot, digits: int) -> RenderableType:
-    table = _plain_table(("", "left"), ("price", "right"), ("amount", "right"), ("filled", "right"))
+def _book_panel(snapshot: Snapshot, digits: int, lines: int) -> RenderableType:
+    table = plain_table(("", "left"), ("price", "right"), ("amount", "right"), ("filled", "right"))
     for order in snapshot.orders:
         if order.side == "SELL":
             _add_order(table, order, digits)
     table.add_row(
-        Text("best ask", style="bold"), Text(_price(snapshot.best_ask, digits), style=f"bold {SELL_STYLE}"), "", ""
+        Text("best ask", style="bold"), Text(price_text(snapshot.best_ask, digits), style=f"bold {SELL_STYLE}"), "", ""
     )
-    table.add_row(Text("middle", style="dim"), Text(_price(snapshot.mid_price, digits), style="dim"), "", "")
+    table.add_row(Text("middle", style="dim"), Text(price_text(snapshot.mid_price, digits), style="dim"), "", "")
     table.add_row(
-        Text("best bid", style="bold"), Text(_price(snapshot.best_bid, digits), style=f"bold {BUY_STYLE}"), "", ""
+        Text("best bid", style="bold"), Text(price_text(snapshot.best_bid, digits), style=f"bold {BUY_STYLE}"), "", ""
     )
     for order in snapshot.orders:
         if order.side == "BUY":
             _add_order(table, order, digits)
     if not snapshot.orders:
         table.add_row(Text("none open, the next follow", style="dim"), "", "", "")
-    return Panel(table, title="Order book top and our orders", box=box.ROUNDED, height=PANEL_LINES)
+    return Panel(table, title="Order book top and our orders", box=box.ROUNDED, height=lines)
 
 
 def _add_order(table: Table, order: OpenOrder, digits: int) -> None:
@@ -125,33 +119,14 @@ def _add_order(table: Table, order: OpenOrder, digits: int) -> None:
     filled = plain(order.filled) if order.filled else ""
     table.add_row(
         Text(f"our {order.side.lower()}", style=style),
-        Text(_price(order.price, digits), style=style),
+        Text(price_text(order.price, digits), style=style),
         plain(order.amount),
         filled,
     )
 
 
-def _money_panel(first: Snapshot, latest: Snapshot, fills: list[Fill]) -> RenderableType:
-    balances = _plain_table(("", "left"), ("balance", "right"), ("available", "right"), ("change", "right"))
-    for asset, balance in _ours(latest).items():
-        change = _change(first, latest, asset)
-        balances.add_row(asset, plain(balance.total), plain(balance.available), _signed(change))
-    books = Books(fills)
-    bought, sold = books.traded()
-    base = latest.trading_pair.split("-")[0]
-    facts = Table.grid(padding=(0, 2))
-    facts.add_row("bought", f"{plain(bought)} {base}")
-    facts.add_row("sold", f"{plain(sold)} {base}")
-    facts.add_row("fees", "\n".join(f"{plain(paid)} {asset}" for asset, paid in sorted(books.fees().items())) or "none")
-    gain = profit(first, latest)
-    style = "bold" if not gain else f"bold {BUY_STYLE if gain > 0 else SELL_STYLE}"
-    facts.add_row(Text("profit", style="bold"), Text(_money(gain, latest), style=style))
-    facts.add_row("", Text("against holding the start balances", style="dim"))
-    return Panel(Group(balances, "", facts), title="Balances and profit", box=box.ROUNDED, height=PANEL_LINES)
-
-
 def _fills_panel(fills: list[Fill], digits: int, lines: int) -> RenderableType:
-    table = _plain_table(("time", "left"), ("side", "left"), ("amount", "right"), ("price", "right"), ("fee", "right"))
+    table = plain_table(("time", "left"), ("side", "left"), ("amount", "right"), ("price", "right"), ("fee", "right"))
     table.expand = True
     for fill in list(reversed(fills))[: max(1, min(lines, MOST_FILLS))]:
         style = BUY_STYLE if fill.side == "BUY" else SELL_STYLE
@@ -160,17 +135,10 @@ def _fills_panel(fills: list[Fill], digits: int, lines: int) -> RenderableType:
             moment,
             Text(fill.side.lower(), style=style),
             plain(fill.amount),
-            _price(fill.price, digits),
+            price_text(fill.price, digits),
             fees_text(fill.fees),
         )
     return Panel(table, title=f"Latest fills of {len(fills)}", box=box.ROUNDED)
-
-
-def _plain_table(*columns: tuple[str, str]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for name, justify in columns:
-        table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
-    return table
 
 
 def _price_digits(snapshot: Snapshot, fills: list[Fill]) -> int:
@@ -180,43 +148,40 @@ def _price_digits(snapshot: Snapshot, fills: list[Fill]) -> int:
     return max((len(plain(price).partition(".")[2]) for price in prices if price is not None), default=0)
 
 
-def _price(price: Decimal | None, digits: int) -> str:
-    if price is None:
-        return "none"
-    return plain(price) if len(plain(price).partition(".")[2]) > digits else f"{price:.{digits}f}"
-
-
-def _signed(amount: Decimal) -> str:
-    return plain(amount) if amount <= 0 else f"+{plain(amount)}"
-
-
-def _money(amount: Decimal | None, snapshot: Snapshot) -> str:
-    if amount is None:
-        return "unknown"
-    return f"{amount:+.4f} {snapshot.trading_pair.split('-')[1]}"
-
-
 def profit_line(first: Snapshot | None, latest: Snapshot | None) -> str:
     """Say the profit of the whole run."""
     if first is None or latest is None:
         return "The bot never saw the market."
-    return f"Profit against holding the start balances, at the last middle: {_money(profit(first, latest), latest)}"
+    gain = money_text(profit(first, latest), latest)
+    if latest.futures is not None:
+        return f"Profit, fees and funding included: {gain}"
+    return f"Profit against holding the start balances, at the last middle: {gain}"
 
 
-def summary(bot: Books, recorded: list[Fill], truth: Books) -> RenderableType:
+def summary(bot: Books, recorded: Books, truth: Books, *, is_perpetual: bool) -> RenderableType:
     """Put the figures of the three witnesses side by side."""
     table = Table(title="After the stop", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("", "bot", "trades database", "simulator"):
         table.add_column(name, justify="left" if not name else "right")
-    sides = (bot, Books(recorded), truth)
+    sides = (bot, recorded, truth)
     table.add_row("fills", *(str(len(side.fills)) for side in sides))
     for index, what in enumerate(("bought", "sold")):
         table.add_row(what, *(plain(side.traded()[index]) for side in sides))
     for asset in sorted({asset for side in sides for asset in side.fees()}):
         table.add_row(f"fees in {asset}", *(plain(side.fees().get(asset, Decimal(0))) for side in sides))
+    if any(side.funding for side in sides):
+        table.add_row("funding payments", *(str(len(side.funding)) for side in sides))
+        table.add_row("funding received", *(plain(side.funding_sum()) for side in sides))
     for asset in sorted({asset for side in (bot, truth) for asset, held in side.balances.items() if held.total}):
+        name = "net equity in" if is_perpetual else "balance of"
         table.add_row(
-            f"balance of {asset}", plain(_total(bot.balances, asset)), "", plain(_total(truth.balances, asset))
+            f"{name} {asset}", plain(total_of(bot.balances, asset)), "", plain(total_of(truth.balances, asset))
         )
+    if is_perpetual:
+        table.add_row("position", _positions_text(bot), "", _positions_text(truth))
     table.add_row("open orders", str(bot.open_orders), "", str(truth.open_orders))
     return table
+
+
+def _positions_text(books: Books) -> str:
+    return ", ".join(f"{plain(held.amount)} {pair}" for pair, held in sorted(books.positions.items())) or "none"

@@ -18,17 +18,21 @@ from types import FrameType
 from rich.console import Console
 from rich.live import Live
 
-from backpack_connector.demo.comparison import compare_books
-from backpack_connector.demo.exchange import Simulator, start_simulator, usual_port
-from backpack_connector.demo.figures import Books, Journal, read_trades_database
+from backpack_connector.demo.bots import SPOT_BOT, Bot
+from backpack_connector.demo.comparison import compare_books, compare_equity
+from backpack_connector.demo.exchange import COLLATERAL, Simulator, start_simulator, usual_port
+from backpack_connector.demo.figures import Books
 from backpack_connector.demo.hbot import Hbot
-from backpack_connector.demo.home import SCRIPT_CONFIGURATION, Home, HomeError, make_home
+from backpack_connector.demo.home import Home, HomeError, make_home
 from backpack_connector.demo.processes import ProgramError, Programs, adopt_orphans, collect, is_pid_alive
+from backpack_connector.demo.records import Journal, read_trades_database
 from backpack_connector.demo.screen import View, live_view, log_line, profit_line, summary
 
 EQUAL, DIFFERENT, FAILED = 0, 1, 3  # 2 is argparse's answer to a wrong command line
 LOOK_S = 0.25  # between two looks at the journal
 LINE_S = 5.0  # between two lines when there is no terminal
+START_FACTOR = 2.5  # `hbot start` takes so many times as long as `hbot connect`
+FUNDING_S = 5.0  # until the bot knows for sure that funding was paid
 # The keystore lies in a folder that is removed at the end and holds a key to play money.
 PASSWORD = "demo"
 
@@ -49,6 +53,7 @@ class Options:
     seed: int = 7
     port: int | None = None
     keep: bool = False
+    bot: Bot = SPOT_BOT
 
 
 def tell(options: Options, console: Console) -> int:
@@ -114,27 +119,33 @@ class _Story:
         self._options = options
         self._console = console
         self._programs = programs
-        self._hbot = Hbot(programs)
+        self._bot = options.bot
+        self._hbot = Hbot(programs, options.bot)
+        self._funding_at = 0.0
+        self._step_s = 0.0
         self._told = ""
         self._draws = console.is_terminal and not console.is_dumb_terminal
 
     def run(self) -> int:
         folder = self._programs.folder
         with self._step("A fresh Hummingbot home"):
-            home = make_home(folder)
+            home = make_home(folder, self._bot)
         with self._step("Simulator"):
             port = self._options.port or usual_port()
             log = folder / "simulator.log"
-            simulator = start_simulator(self._programs, port=port, seed=self._options.seed, log=log)
+            simulator = start_simulator(self._programs, port=port, seed=self._options.seed, log=log, bot=self._bot)
             self._programs.environment = bot_environment(simulator.url)
             self._note(f"{simulator.url}, seed {self._options.seed}")
-        with self._step("hbot connect backpack_simulator"):
+        with self._step(f"hbot connect {self._bot.connector}"):
             self._hbot.store_keys(simulator.api_key, simulator.api_secret)
+        start_s = START_FACTOR * self._step_s
         with self._step("hbot connect"):
             self._hbot.confirm_keys()
             self._note("keys confirmed")
-        with self._step(f"hbot start {SCRIPT_CONFIGURATION}"):
-            pid = self._hbot.start(SCRIPT_CONFIGURATION)
+        if self._bot.is_perpetual:
+            self._let_an_hour_end(simulator, start_s)
+        with self._step(f"hbot start {self._bot.configuration}"):
+            pid = self._hbot.start()
             collect(pid)
             self._note(f"engine {pid} runs")
         journal = Journal(home.journal)
@@ -143,13 +154,20 @@ class _Story:
             self._hbot.stop()
         return self._compare(home, journal, simulator)
 
+    def _let_an_hour_end(self, simulator: Simulator, start_s: float) -> None:
+        """Have the hourly funding paid when half of the time is over. Done before the start: clocks do not jump."""
+        until_s = start_s + self._options.seconds / 2
+        simulator.put_hour_into(until_s)
+        self._funding_at = time.monotonic() + until_s
+
     def _watch(self, journal: Journal, simulator: Simulator, engine_pid: int) -> None:
         begin = time.monotonic()
         next_line = begin
+        seconds = max(self._options.seconds, self._funding_at + FUNDING_S - begin)
         with Live(console=self._console, auto_refresh=False, transient=True) if self._draws else _no_live() as live:
-            while (elapsed := time.monotonic() - begin) < self._options.seconds:
+            while (elapsed := time.monotonic() - begin) < seconds:
                 journal.read()
-                view = View(journal.first, journal.latest, journal.fills, elapsed, self._options.seconds)
+                view = View(journal.first, journal.latest, journal.fills, elapsed, seconds, journal.funding)
                 if live is not None:
                     live.update(live_view(view, self._console.height), refresh=True)
                 elif time.monotonic() >= next_line:
@@ -162,10 +180,12 @@ class _Story:
         bot, truth = self._final_books(journal, simulator)
         recorded = read_trades_database(home.trades_database)
         differences = compare_books(bot, recorded, truth)
+        if self._bot.is_perpetual and journal.first is not None:
+            differences += compare_equity(journal.first.balances[COLLATERAL].total, bot, COLLATERAL)
         if not journal.stopped:
             differences.append("bot: the journal ends without the figures of the stop.")
         self._console.print()
-        self._console.print(summary(bot, recorded, truth))
+        self._console.print(summary(bot, recorded, truth, is_perpetual=self._bot.is_perpetual))
         self._console.print(profit_line(journal.first, journal.latest), soft_wrap=True)
         if differences:
             self._console.print("[bold red]The books differ.[/]")
@@ -179,7 +199,7 @@ class _Story:
 
     def _final_books(self, journal: Journal, simulator: Simulator) -> tuple[Books, Books]:
         journal.read()
-        return journal.books(), simulator.truth()
+        return journal.books(), simulator.truth(self._bot.market_type)
 
     @contextlib.contextmanager
     def _step(self, title: str) -> Iterator[None]:
@@ -188,7 +208,8 @@ class _Story:
         with self._console.status(f"{title} …") if self._draws else _no_live():
             yield
         told = f": {self._told}" if self._told else ""
-        self._console.print(f"[green]ok[/]  {time.monotonic() - begin:4.1f} s  {title}{told}", soft_wrap=True)
+        self._step_s = time.monotonic() - begin
+        self._console.print(f"[green]ok[/]  {self._step_s:4.1f} s  {title}{told}", soft_wrap=True)
 
     def _note(self, text: str) -> None:
         self._told = text

@@ -246,24 +246,30 @@ class BackpackMarketMaker(StrategyV2Base):
         """Cancel everything before Hummingbot takes the connector away, then write the final figures."""
         # The clock still ticks while this waits, hence the flag.
         self._stopping = True
-        await self._cancel_everything()
+        await self._wind_down(time.monotonic() + STOP_TIMEOUT_S)
         await super().on_stop()
         self._journal.write("stop", **self._state())
 
-    async def _cancel_everything(self) -> None:
+    async def _wind_down(self, deadline: float) -> None:
         """Cancel until nothing is open, then let late fills and balance messages arrive."""
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        balances, quiet_since = self._balances(), time.monotonic()
-        while time.monotonic() < deadline:
-            if self._open_orders():
-                # Repeated, because an order that the exchange had not yet acknowledged could not be cancelled.
-                await self.connector.cancel_all(5.0)
-            latest = self._balances()
-            if self._open_orders() or latest != balances:
-                balances, quiet_since = latest, time.monotonic()
-            elif time.monotonic() - quiet_since >= QUIET_S:
-                return
+        await self._cancel_everything(deadline)
+        figures, quiet_since = self._final_figures(), time.monotonic()
+        while time.monotonic() < min(deadline, quiet_since + QUIET_S):
             await asyncio.sleep(0.1)
+            latest = self._final_figures()
+            if latest != figures:
+                figures, quiet_since = latest, time.monotonic()
+
+    async def _cancel_everything(self, deadline: float) -> None:
+        while self._open_orders() and time.monotonic() < deadline:
+            # Repeated, because an order that the exchange had not yet acknowledged could not be cancelled.
+            await self.connector.cancel_all(5.0)
+            if self._open_orders():
+                await asyncio.sleep(0.1)
+
+    def _final_figures(self) -> Any:
+        """Return what has to stand still before the journal ends."""
+        return self._balances()
 
     def format_status(self) -> str:
         """Add fills and fees to what `hbot status` shows of every strategy."""

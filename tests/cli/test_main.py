@@ -164,4 +164,9 @@ def test_the_defaults_of_simulate_are_the_simulators(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(simulate, "run", lambda options: started.append(options) or 0)
     assert run(["simulate"]) == 0
     assert run(["simulate", "--no-background", "--no-taker-delay"]) == 0
-    assert started == [Options(), Options(has_background=False, has_taker_delay=False)]
+    assert run(["simulate", "--faucet", "USDC=20", "--faucet", "SOL=1"]) == 0
+    assert started == [
+        Options(),
+        Options(has_background=False, has_taker_delay=False),
+        Options(faucet=("USDC=20", "SOL=1")),
+    ]

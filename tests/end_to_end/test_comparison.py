@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from backpack_connector.demo.comparison import compare_books, fees_text, plain
-from backpack_connector.demo.figures import Balance, Books, Fill
+from backpack_connector.demo.comparison import compare_books, compare_equity, fees_text, plain
+from backpack_connector.demo.figures import Balance, Books, Fill, FundingPayment, Position
 
 BUY = Fill("11", "901", "BUY", Decimal("142.31"), Decimal("0.5"), {"SOL": Decimal("0.0004")})
 SELL = Fill("12", "902", "SELL", Decimal("142.40"), Decimal("0.25"), {"USDC": Decimal("0.02848")})
@@ -21,8 +21,8 @@ def books(*fills: Fill, open_orders: int = 0, **balances: str) -> Books:
     return Books(list(fills or (BUY, SELL)), {**BALANCES, **changed}, open_orders)
 
 
-def recorded(*fills: Fill) -> list[Fill]:
-    return [replace(fill, order_id="") for fill in fills or (BUY, SELL)]
+def recorded(*fills: Fill, funding: list[FundingPayment] | None = None) -> Books:
+    return Books([replace(fill, order_id="") for fill in fills or (BUY, SELL)], funding=funding or [])
 
 
 def test_equal_books_have_no_difference() -> None:
@@ -91,9 +91,9 @@ def test_a_fill_recorded_twice_is_told() -> None:
 def test_the_trades_database_is_held_to_the_digits_that_it_keeps() -> None:
     small = replace(BUY, price=Decimal("0.0000123456"), amount=Decimal("1000000"))
     cut = replace(small, price=Decimal("0.000012"), order_id="")
-    assert compare_books(books(small), [cut], books(small)) == []
+    assert compare_books(books(small), Books([cut]), books(small)) == []
     wrong = replace(cut, price=Decimal("0.000013"))
-    assert compare_books(books(small), [wrong], books(small)) == [
+    assert compare_books(books(small), Books([wrong]), books(small)) == [
         "trades database: trade 11 has price 0.000013, the simulator has 0.000012."
     ]
 
@@ -142,3 +142,87 @@ def test_numbers_are_written_plainly(number: str, text: str) -> None:
 
 def test_fees_of_several_assets_are_written_in_one_order() -> None:
     assert fees_text({"USDC": Decimal("0.10"), "SOL": Decimal("2"), "BTC": Decimal(0)}) == "2 SOL + 0.1 USDC"
+
+
+PAID = FundingPayment(1795240800.0, Decimal("-0.0123"), Decimal("0.0000125"))
+
+
+def with_funding(*payments: FundingPayment) -> Books:
+    return replace(books(), funding=list(payments))
+
+
+def test_equal_funding_is_no_difference() -> None:
+    longer = replace(PAID, amount=Decimal("-0.012300"))
+    assert compare_books(with_funding(longer), recorded(funding=[PAID]), with_funding(PAID)) == []
+
+
+@pytest.mark.parametrize(
+    ("payment", "sentence"),
+    [
+        (None, "none"),
+        (replace(PAID, amount=Decimal("0.0123")), "0.0123 at rate 0.0000125"),
+        (replace(PAID, rate=Decimal("0.0000126")), "-0.0123 at rate 0.0000126"),
+    ],
+)
+def test_a_funding_payment_that_differs_or_is_missing_is_told(payment: FundingPayment | None, sentence: str) -> None:
+    ours = [] if payment is None else [payment]
+    has = "-0.0123 at rate 0.0000125"
+    assert compare_books(with_funding(*ours), recorded(funding=[PAID]), with_funding(PAID)) == [
+        f"bot: the funding payment of 1795240800 is {sentence}, the simulator has {has}."
+    ]
+    assert compare_books(with_funding(PAID), recorded(funding=ours), with_funding(PAID)) == [
+        f"trades database: the funding payment of 1795240800 is {sentence}, the simulator has {has}."
+    ]
+
+
+def test_a_funding_payment_that_the_exchange_did_not_make_is_told() -> None:
+    (sentence, _) = compare_books(with_funding(PAID), recorded(funding=[PAID]), books())
+    assert sentence.endswith("is -0.0123 at rate 0.0000125, the simulator has none.")
+
+
+def test_a_funding_payment_that_is_recorded_twice_is_told() -> None:
+    assert compare_books(with_funding(PAID, PAID), recorded(funding=[PAID]), with_funding(PAID)) == [
+        "bot: a funding payment is recorded twice."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ours", "sentence"),
+    [
+        ({"SOL-USDC": Position(Decimal("-2.0"), Decimal("150.5"))}, None),
+        ({"SOL-USDC": Position(Decimal(2), Decimal("150.5"))}, "2 at 150.5"),
+        ({"SOL-USDC": Position(Decimal(-2), Decimal("150.51"))}, "-2 at 150.51"),
+        ({}, "none"),
+    ],
+)
+def test_a_position_that_differs_in_side_size_or_price_is_told(ours: dict[str, Position], sentence: str | None) -> None:
+    truth = replace(books(), positions={"SOL-USDC": Position(Decimal(-2), Decimal("150.5"))})
+    differences = compare_books(replace(books(), positions=ours), recorded(), truth)
+    told = f"bot: the position in SOL-USDC is {sentence}, the simulator has -2 at 150.5."
+    assert differences == ([] if sentence is None else [told])
+
+
+ROUND_TRIP = [
+    Fill("1", "1", "BUY", Decimal(150), Decimal(2), {"USDC": Decimal("0.06")}),
+    Fill("2", "2", "SELL", Decimal("150.5"), Decimal(2), {"USDC": Decimal("0.0602")}),
+]
+
+
+def equity(amount: str) -> Books:
+    held = {"USDC": Balance(Decimal(amount), Decimal(amount))}
+    return Books(ROUND_TRIP, held, funding=[PAID])
+
+
+def test_fills_fees_and_funding_explain_the_net_equity() -> None:
+    assert compare_equity(Decimal(1000), equity("1000.8675"), "USDC") == []
+
+
+def test_a_net_equity_that_nothing_explains_is_told() -> None:
+    assert compare_equity(Decimal(1000), equity("1000.867500000001"), "USDC") == [
+        "bot: the net equity is 1000.867500000001, but fills, fees and funding explain 1000.8675."
+    ]
+
+
+def test_a_position_that_is_left_is_told() -> None:
+    left = replace(equity("1000.8675"), positions={"SOL-USDC": Position(Decimal(1), Decimal(150))})
+    assert compare_equity(Decimal(1000), left, "USDC") == ["bot: a position is still open after the stop."]

@@ -28,8 +28,8 @@ from backpack_connector.demo.__main__ import main
 
 honest = exchange.Simulator.truth
 
-def tampered(self):
-    books = honest(self)
+def tampered(self, market_type):
+    books = honest(self, market_type)
     held = books.balances["USDC"]
     return replace(books, balances={**books.balances, "USDC": replace(held, total=held.total + Decimal("1E-12"))})
 
@@ -92,8 +92,11 @@ def wait_for(condition: Callable[[], bool], limit_s: float, what: str) -> None:
         time.sleep(0.1)
 
 
-def test_a_run_ends_with_equal_books_and_leaves_nothing(folder: Path) -> None:
-    demo = start_demo(folder, "--seconds", "25")
+@pytest.mark.parametrize(
+    ("options", "rows"), [([], ["balance of SOL"]), (["--perp"], ["net equity in USDC", "position"])]
+)
+def test_a_run_ends_with_equal_books_and_leaves_nothing(folder: Path, options: list[str], rows: list[str]) -> None:
+    demo = start_demo(folder, "--seconds", "25", *options)
     output, _ = demo.communicate(timeout=200)
     assert demo.returncode == 0, output
     assert "keys confirmed" in output
@@ -102,12 +105,14 @@ def test_a_run_ends_with_equal_books_and_leaves_nothing(folder: Path) -> None:
     assert fills is not None, output
     assert fills[1] == fills[2] == fills[3]
     assert int(fills[1]) > 0
+    for row in rows:
+        assert re.search(rf"^ *{row} +\S+ +\S+ *$", output, re.MULTILINE), output
     assert left_running(folder) == []
     assert homes(folder) == []
 
 
 def test_a_difference_in_the_twelfth_digit_ends_with_code_1(folder: Path) -> None:
-    demo = start_demo(folder, "--seconds", "3", code=TAMPERED)
+    demo = start_demo(folder, "--seconds", "3", "--perp", code=TAMPERED)
     output, _ = demo.communicate(timeout=200)
     assert demo.returncode == 1, output
     assert re.search(r"bot: balance of USDC is [\d.]+, the simulator has [\d.]+000001\.", output), output
@@ -116,7 +121,7 @@ def test_a_difference_in_the_twelfth_digit_ends_with_code_1(folder: Path) -> Non
     # What is needed to look into the difference stays.
     (home,) = homes(folder)
     assert str(home) in output
-    assert (home / "data" / "backpack_market_maker_simulator.jsonl").exists()
+    assert (home / "data" / "backpack_perpetual_market_maker_simulator.jsonl").exists()
 
 
 @pytest.mark.parametrize(

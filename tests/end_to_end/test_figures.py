@@ -1,15 +1,20 @@
-"""Where the figures come from: journal, trades database, and the totals made of them."""
+"""Where the figures come from: journal, trades database, the simulator's truth, and the totals made of them."""
 
 import json
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from backpack_connector.demo.figures import Balance, Books, Fill, Journal, Snapshot, read_trades_database
-from backpack_connector.demo.screen import View, live_view, log_line, profit
+from backpack_connector.demo.exchange import read_truth
+from backpack_connector.demo.figures import Balance, Books, Fill, FundingPayment, Futures, Position
+from backpack_connector.demo.processes import ProgramError
+from backpack_connector.demo.records import Journal, read_trades_database
+from backpack_connector.protocol.enums import MarketType
 
 FILL = {
     "kind": "fill",
@@ -87,6 +92,67 @@ def test_half_a_line_of_a_killed_bot_loses_nothing_else(tmp_path: Path) -> None:
     assert len(journal.fills) == 1
 
 
+FUTURES_SNAPSHOT = {
+    **SNAPSHOT,
+    "balances": {"USDC": {"total": "10001.5", "available": "9900.25"}},
+    "leverage": 5,
+    "mark_price": "142.4",
+    "funding_rate": "0.0000125",
+    "funding_due_seconds": 75.5,
+    "position": {
+        "amount": "-2.5",
+        "entry_price": "143.123456789",
+        "unrealized_pnl": "1.8",
+        "liquidation_price": "512.01",
+    },
+}
+PAYMENT = {"kind": "funding", "time": 1, "payment_time": 1795240800.0, "amount": "0.0044", "rate": "0.0000125"}
+
+
+def test_a_journal_of_a_perpetual_bot_has_position_margin_and_funding(tmp_path: Path) -> None:
+    write(tmp_path / "j", FUTURES_SNAPSHOT, PAYMENT)
+    journal = Journal(tmp_path / "j")
+    journal.read()
+    books = journal.books()
+    assert books.positions == {"SOL-USDC": Position(Decimal("-2.5"), Decimal("143.123456789"))}
+    assert books.funding == [FundingPayment(1795240800.0, Decimal("0.0044"), Decimal("0.0000125"))]
+    assert books.funding_sum() == Decimal("0.0044")
+    assert books.balances == {"USDC": Balance(Decimal("10001.5"), Decimal("9900.25"))}
+    assert journal.latest is not None
+    assert journal.latest.futures == FUTURES
+    assert FUTURES.unrealized == Decimal("1.8086419725")
+
+
+FUTURES = Futures(
+    leverage=5,
+    mark_price=Decimal("142.4"),
+    funding_rate=Decimal("0.0000125"),
+    funding_due_s=75.5,
+    position=Position(Decimal("-2.5"), Decimal("143.123456789")),
+    liquidation_price=Decimal("512.01"),
+)
+
+
+def test_a_flat_account_has_no_position(tmp_path: Path) -> None:
+    write(tmp_path / "j", {**FUTURES_SNAPSHOT, "position": None, "mark_price": "NaN"})
+    journal = Journal(tmp_path / "j")
+    journal.read()
+    assert journal.books().positions == {}
+    assert journal.latest is not None
+    assert journal.latest.futures is not None
+    assert journal.latest.futures.unrealized == 0
+
+
+def test_a_liquidation_price_that_is_not_known_is_none(tmp_path: Path) -> None:
+    row = {"amount": "1", "entry_price": "2", "unrealized_pnl": "0", "liquidation_price": None}
+    write(tmp_path / "j", {**FUTURES_SNAPSHOT, "position": row})
+    journal = Journal(tmp_path / "j")
+    journal.read()
+    assert journal.latest is not None
+    assert journal.latest.futures is not None
+    assert journal.latest.futures.liquidation_price is None
+
+
 def test_a_missing_price_is_none(tmp_path: Path) -> None:
     write(tmp_path / "j", {**SNAPSHOT, "best_bid": "NaN"})
     journal = Journal(tmp_path / "j")
@@ -96,38 +162,59 @@ def test_a_missing_price_is_none(tmp_path: Path) -> None:
     assert journal.latest.mid_price is None
 
 
-def test_the_trades_database_is_read_as_hummingbot_writes_it(tmp_path: Path) -> None:
+# As Hummingbot 20260922 makes its tables, without the columns that are not read.
+TABLES = """
+CREATE TABLE "TradeFill" (market TEXT, exchange_trade_id TEXT, trade_type TEXT, price BIGINT, amount BIGINT,
+    trade_fee JSON, timestamp BIGINT);
+CREATE TABLE "FundingPayment" (market TEXT, timestamp BIGINT, amount FLOAT, rate FLOAT);
+"""
+
+
+def record(connection: sqlite3.Connection, market: str, trade_id: str) -> None:
     fee = {"fee_type": "DeductedFromReturns", "percent": "0", "percent_token": None, "flat_fees": FILL["fees"]}
+    row = (market, trade_id, "BUY", 142310000, 500000, json.dumps(fee), 1)
+    connection.execute('INSERT INTO "TradeFill" VALUES (?, ?, ?, ?, ?, ?, ?)', row)
+
+
+def test_the_trades_database_is_read_as_hummingbot_writes_it(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "trades.sqlite")) as connection:
-        connection.execute(
-            'CREATE TABLE "TradeFill" (exchange_trade_id TEXT, trade_type TEXT, price BIGINT, amount BIGINT,'
-            " trade_fee JSON, timestamp BIGINT)"
-        )
-        row = ("11", "BUY", 142310000, 500000, json.dumps(fee), 1)
-        connection.execute('INSERT INTO "TradeFill" VALUES (?, ?, ?, ?, ?, ?)', row)
+        connection.executescript(TABLES)
+        record(connection, "spot", "11")
+        record(connection, "perpetual", "12")
+        connection.execute("INSERT INTO FundingPayment VALUES ('perpetual', 1795240800, -0.012345, 1.25e-05)")
         connection.commit()
-    (fill,) = read_trades_database(tmp_path / "trades.sqlite")
+    (fill,) = read_trades_database(tmp_path / "trades.sqlite", "spot").fills
     assert (fill.trade_id, fill.side) == ("11", "BUY")
     assert (fill.price, fill.amount) == (Decimal("142.31"), Decimal("0.5"))
     assert fill.fees == {"SOL": Decimal("0.0005")}
+    (payment,) = read_trades_database(tmp_path / "trades.sqlite", "perpetual").funding
+    assert payment == FundingPayment(1795240800.0, Decimal("-0.012345"), Decimal("0.0000125"))
+    everything = read_trades_database(tmp_path / "trades.sqlite")
+    assert [fill.trade_id for fill in everything.fills] == ["11", "12"]
 
 
-def snapshot(bid: str, ask: str, sol: str, usdc: str) -> Snapshot:
-    held = {"SOL": Balance(Decimal(sol), Decimal(sol)), "USDC": Balance(Decimal(usdc), Decimal(usdc))}
-    return Snapshot(0.0, "SOL-USDC", Decimal(bid), Decimal(ask), (), held)
+# Ends like a bot under `kill -9`: the disk has a part of the transaction, and what is needed to undo it.
+KILLED_WRITER = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("BEGIN")
+connection.executemany("INSERT INTO FundingPayment VALUES ('perpetual', ?, 1, 1)", ((n,) for n in range(20000)))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
-@pytest.mark.parametrize(
-    ("latest", "gain"),
-    [
-        (snapshot("99", "101", "10", "1000"), "0"),
-        (snapshot("199", "201", "10", "1000"), "0"),  # the market moved, nothing was traded
-        (snapshot("99", "101", "11", "899"), "-1"),
-        (snapshot("109", "111", "11", "899"), "9"),
-    ],
-)
-def test_profit_is_against_holding_the_start_balances(latest: Snapshot, gain: str) -> None:
-    assert profit(snapshot("99", "101", "10", "1000"), latest) == Decimal(gain)
+def test_a_transaction_that_a_killed_bot_has_cut_off_is_undone(tmp_path: Path) -> None:
+    path = tmp_path / "trades.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(TABLES)
+        record(connection, "perpetual", "11")
+        connection.commit()
+    subprocess.run([sys.executable, "-c", KILLED_WRITER, str(path)], check=False, timeout=30)
+    assert Path(f"{path}-journal").exists()
+    recorded = read_trades_database(path)
+    assert [fill.trade_id for fill in recorded.fills] == ["11"]
+    assert recorded.funding == []
 
 
 def test_totals_are_per_asset_and_side() -> None:
@@ -138,7 +225,53 @@ def test_totals_are_per_asset_and_side() -> None:
     assert totals.traded() == (Decimal("0.1"), Decimal("0.4"))
 
 
-def test_the_view_says_that_it_waits_before_the_first_snapshot() -> None:
-    view = View(None, None, [], 1.0, 60.0)
-    assert "waiting" in log_line(view)
-    assert "waiting" in str(live_view(view, 30).renderable)  # type: ignore[attr-defined]
+TRUTH = {
+    "accounts": {
+        "key": {
+            "balances": {"USDC": {"available": "900", "locked": "99"}, "SOL": {"available": "1", "locked": "0"}},
+            "fills": [
+                {
+                    "symbol": symbol,
+                    "tradeId": trade_id,
+                    "orderId": "7",
+                    "side": "Bid",
+                    "price": "150",
+                    "quantity": "2",
+                    "fee": "0.06",
+                    "feeSymbol": "USDC",
+                }
+                for symbol, trade_id in (("SOL_USDC", 1), ("SOL_USDC_PERP", 2))
+            ],
+            "fundingPayments": [
+                {
+                    "symbol": "SOL_USDC_PERP",
+                    "intervalEndUs": 1795240800000000,
+                    "quantity": "0.0044",
+                    "fundingRate": "0.0000125",
+                }
+            ],
+            "margin": {"netEquity": "1001.5", "netEquityAvailable": "950.25"},
+            "openOrders": [{"symbol": "SOL_USDC_PERP"}, {"symbol": "SOL_USDC"}, {"symbol": "BTC_USDC_PERP"}],
+            "positions": {"SOL_USDC_PERP": {"netQuantity": "-2.5", "entryPrice": "143.1"}},
+        }
+    }
+}
+
+
+def test_the_truth_of_one_account_is_read_for_each_kind_of_market() -> None:
+    spot = read_truth(TRUTH, "key", MarketType.SPOT)
+    assert [fill.trade_id for fill in spot.fills] == ["1"]
+    assert spot.open_orders == 1
+    assert spot.balances["USDC"] == Balance(Decimal(999), Decimal(900))
+    assert (spot.positions, spot.funding) == ({}, [])
+    perpetual = read_truth(TRUTH, "key", MarketType.PERP)
+    assert [fill.trade_id for fill in perpetual.fills] == ["2"]
+    assert perpetual.open_orders == 2
+    assert perpetual.balances == {"USDC": Balance(Decimal("1001.5"), Decimal("950.25"))}
+    assert perpetual.positions == {"SOL-USDC": Position(Decimal("-2.5"), Decimal("143.1"))}
+    assert perpetual.funding == [FundingPayment(1795240800.0, Decimal("0.0044"), Decimal("0.0000125"))]
+
+
+def test_an_account_that_the_simulator_does_not_know_is_told() -> None:
+    with pytest.raises(ProgramError, match="does not know the bot's account"):
+        read_truth(TRUTH, "other", MarketType.SPOT)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backpack_connector.demo.home import SCRIPT_CONFIGURATION, HomeError, find_templates, make_home
+from backpack_connector.demo.bots import PERPETUAL_BOT, SPOT_BOT, Bot
+from backpack_connector.demo.home import HomeError, find_templates, make_home
 
 pytest.importorskip("hummingbot")
 
@@ -68,11 +69,12 @@ def test_the_rate_oracle_refuses_before_it_asks_the_network(probed: tuple[Path, 
     assert "only supports" in str(answer["asked"])
 
 
-def test_the_users_template_is_what_runs(tmp_path: Path) -> None:
-    home = make_home(tmp_path)
+@pytest.mark.parametrize("bot", [SPOT_BOT, PERPETUAL_BOT], ids=lambda bot: bot.connector)
+def test_the_users_template_is_what_runs(tmp_path: Path, bot: Bot) -> None:
+    home = make_home(tmp_path, bot)
     templates = find_templates() / "scripts"
-    copied = tmp_path / "conf" / "scripts" / SCRIPT_CONFIGURATION
-    assert copied.read_text() == (templates / SCRIPT_CONFIGURATION).read_text()
+    copied = tmp_path / "conf" / "scripts" / bot.configuration
+    assert copied.read_text() == (templates / bot.configuration).read_text()
     assert f"journal_file: {home.journal.relative_to(tmp_path)}" in copied.read_text()
 
 

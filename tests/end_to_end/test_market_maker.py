@@ -1,11 +1,9 @@
-"""The template script: what it does to a connector, tick by tick, without an exchange."""
+"""The spot template: what it does to a connector, tick by tick, without an exchange."""
 
-import importlib.util
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -15,88 +13,15 @@ import pytest
 
 pytest.importorskip("hummingbot")
 
-from hummingbot.core.data_type.common import OrderType, PriceType, TradeType
-from hummingbot.strategy.strategy_v2_base import StrategyV2Base
+from hummingbot.core.data_type.common import OrderType, TradeType
 
 from backpack_connector.demo.home import find_templates, make_home
-
-PAIR = "SOL-USDC"
-TICK, STEP = Decimal("0.01"), Decimal("0.01")
-
-
-@dataclass
-class Order:
-    client_order_id: str
-    trade_type: TradeType
-    price: Decimal
-    amount: Decimal
-    trading_pair: str = PAIR
-    is_done: bool = False
-    executed_amount_base: Decimal = Decimal(0)
-
-
-@dataclass
-class Connector:
-    """What the script uses of a connector; orders stay until the test says that the exchange answered."""
-
-    best_bid: Decimal = Decimal("142.30")
-    best_ask: Decimal = Decimal("142.32")
-    in_flight_orders: dict[str, Order] = field(default_factory=dict)
-    cancelled: list[str] = field(default_factory=list)
-    balances: dict[str, Decimal] = field(default_factory=lambda: {"SOL": Decimal(100), "USDC": Decimal(10000)})
-    affordable: Decimal = Decimal(1000)
-    cancels_needed: int = 1
-
-    def get_price_by_type(self, pair: str, price_type: PriceType) -> Decimal:
-        return {
-            PriceType.BestBid: self.best_bid,
-            PriceType.BestAsk: self.best_ask,
-            PriceType.MidPrice: (self.best_bid + self.best_ask) / 2,
-        }[price_type]
-
-    def get_order_price_quantum(self, pair: str, price: Decimal) -> Decimal:
-        return TICK
-
-    def quantize_order_price(self, pair: str, price: Decimal) -> Decimal:
-        return price // TICK * TICK
-
-    def quantize_order_amount(self, pair: str, amount: Decimal) -> Decimal:
-        return amount // STEP * STEP
-
-    @property
-    def budget_checker(self) -> "Connector":
-        return self
-
-    def adjust_candidates(self, candidates: list[Any], all_or_none: bool) -> list[Any]:
-        assert not all_or_none
-        for candidate in candidates:
-            candidate.amount = min(candidate.amount, self.affordable)
-        return candidates
-
-    def cancel(self, pair: str, client_order_id: str) -> None:
-        self.cancelled.append(client_order_id)
-
-    async def cancel_all(self, timeout_seconds: float) -> None:
-        self.cancels_needed -= 1
-        if self.cancels_needed <= 0:
-            self.in_flight_orders.clear()
-
-    def get_all_balances(self) -> dict[str, Decimal]:
-        return self.balances
-
-    def get_available_balance(self, asset: str) -> Decimal:
-        return self.balances[asset]
+from tests.end_to_end.makers import PAIR, Connector, Order, journal, load_script, maker_of, tick, without_engine
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    path = find_templates() / "scripts" / "backpack_market_maker.py"
-    spec = importlib.util.spec_from_file_location("backpack_market_maker", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("backpack_market_maker")
 
 
 @pytest.fixture
@@ -105,32 +30,7 @@ def connector() -> Connector:
 
 
 @pytest.fixture
-def maker(script: ModuleType, connector: Connector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
-    async def stop(self: Any) -> None:
-        self.base_was_stopped = True
-
-    # Hummingbot's own set-up needs its whole engine; tested here is what the script adds to it.
-    monkeypatch.setattr(StrategyV2Base, "__init__", lambda self, connectors, config: None)
-    monkeypatch.setattr(StrategyV2Base, "on_stop", stop)
-    monkeypatch.setattr(script, "QUIET_S", 0.05)
-
-    class Maker(script.BackpackMarketMaker):  # type: ignore[name-defined, misc]
-        current_timestamp = 1000.0
-        connectors: dict[str, Connector] = {"backpack_simulator": connector}  # noqa: RUF012
-        placed: list[tuple[TradeType, Decimal, Decimal, OrderType]]
-
-        def _place(self, side: TradeType, amount: Decimal, order_type: OrderType, price: Decimal) -> str:
-            name = f"order-{len(self.placed)}"
-            self.placed.append((side, price, amount, order_type))
-            connector.in_flight_orders[name] = Order(name, side, price, amount)
-            return name
-
-        def buy(self, name: str, pair: str, amount: Decimal, order_type: OrderType, price: Decimal) -> str:
-            return self._place(TradeType.BUY, amount, order_type, price)
-
-        def sell(self, name: str, pair: str, amount: Decimal, order_type: OrderType, price: Decimal) -> str:
-            return self._place(TradeType.SELL, amount, order_type, price)
-
+def maker(script: ModuleType, connector: Connector, tmp_path: Path) -> Iterator[Any]:
     config = script.BackpackMarketMakerConfig(
         connector_name="backpack_simulator",
         order_levels=2,
@@ -140,17 +40,8 @@ def maker(script: ModuleType, connector: Connector, monkeypatch: pytest.MonkeyPa
         journal_file=str(tmp_path / "journal" / "j.jsonl"),
         journal_snapshot_seconds=1,
     )
-    Maker.placed = []
-    return Maker({"backpack_simulator": connector}, config)
-
-
-def tick(maker: Any, at: float) -> None:
-    maker.current_timestamp = at
-    maker.on_tick()
-
-
-def journal(maker: Any) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in Path(maker.config.journal_file).read_text().splitlines()]
+    with without_engine(script):
+        yield maker_of(script.BackpackMarketMaker, connector, config)
 
 
 def test_orders_are_post_only_on_both_sides_at_the_configured_distances(maker: Any) -> None:
@@ -297,17 +188,24 @@ def test_without_a_journal_nothing_is_written(script: ModuleType, tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["backpack_market_maker.yml", "backpack_market_maker_simulator.yml"])
-def test_each_configuration_is_accepted_by_hummingbot(tmp_path: Path, name: str) -> None:
+def test_each_configuration_is_accepted_by_hummingbot(tmp_path: Path) -> None:
     make_home(tmp_path)
+    names = sorted(path.name for path in find_templates().glob("scripts/*.yml"))
+    assert len(names) >= 4
     code = (
-        "import sys; from hummingbot.cli.strategy_configs import read_yaml, resolve_script_config_class;"
-        "from hummingbot.client.settings import SCRIPT_STRATEGY_CONF_DIR_PATH as folder;"
-        "data = read_yaml(folder / sys.argv[1]);"
-        "config = resolve_script_config_class(data['script_file_name'])(**data);"
-        "assert set(data) <= set(type(config).model_fields), data; print(config.trading_pair)"
+        "import sys; from hummingbot.cli.strategy_configs import read_yaml, resolve_script_config_class\n"
+        "from hummingbot.client.settings import SCRIPT_STRATEGY_CONF_DIR_PATH as folder\n"
+        "for name in sys.argv[1:]:\n"
+        "    data = read_yaml(folder / name)\n"
+        "    config = resolve_script_config_class(data['script_file_name'])(**data)\n"
+        "    assert set(data) <= set(type(config).model_fields), data\n"
+        "    print(type(config).__name__, config.trading_pair)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, name], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code, *names], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
-    assert (done.returncode, done.stdout.strip()) == (0, PAIR), done.stderr
+    assert done.returncode == 0, done.stderr
+    assert [line.split() for line in done.stdout.splitlines()] == [
+        ["BackpackPerpetualMarketMakerConfig" if "perpetual" in name else "BackpackMarketMakerConfig", PAIR]
+        for name in names
+    ]

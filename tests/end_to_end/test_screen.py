@@ -1,0 +1,104 @@
+"""What the screen shows of the figures: profit, the live view, the line of a log."""
+
+import io
+import re
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from rich.console import Console
+
+from backpack_connector.demo.figures import Balance, Fill, FundingPayment, Futures, OpenOrder, Position, Snapshot
+from backpack_connector.demo.money import profit
+from backpack_connector.demo.screen import View, live_view, log_line
+
+
+def snapshot(bid: str, ask: str, sol: str, usdc: str) -> Snapshot:
+    held = {"SOL": Balance(Decimal(sol), Decimal(sol)), "USDC": Balance(Decimal(usdc), Decimal(usdc))}
+    return Snapshot(0.0, "SOL-USDC", Decimal(bid), Decimal(ask), (), held)
+
+
+@pytest.mark.parametrize(
+    ("latest", "gain"),
+    [
+        (snapshot("99", "101", "10", "1000"), "0"),
+        (snapshot("199", "201", "10", "1000"), "0"),  # the market moved, nothing was traded
+        (snapshot("99", "101", "11", "899"), "-1"),
+        (snapshot("109", "111", "11", "899"), "9"),
+    ],
+)
+def test_profit_is_against_holding_the_start_balances(latest: Snapshot, gain: str) -> None:
+    assert profit(snapshot("99", "101", "10", "1000"), latest) == Decimal(gain)
+
+
+def test_the_view_says_that_it_waits_before_the_first_snapshot() -> None:
+    view = View(None, None, [], 1.0, 60.0)
+    assert "waiting" in log_line(view)
+    assert "waiting" in str(live_view(view, 30).renderable)  # type: ignore[attr-defined]
+
+
+FUTURES = Futures(
+    leverage=5,
+    mark_price=Decimal("142.4"),
+    funding_rate=Decimal("0.0000125"),
+    funding_due_s=75.5,
+    position=Position(Decimal("-2.5"), Decimal("143.123456789")),
+    liquidation_price=Decimal("512.01"),
+)
+
+
+def futures_view(fills: list[Fill], funding: list[FundingPayment]) -> View:
+    held = {"USDC": Balance(Decimal("10001.5"), Decimal("9900.25"))}
+    start = Snapshot(
+        0.0, "SOL-USDC", Decimal("142.3"), Decimal("142.5"), (), {"USDC": Balance(Decimal(10000), Decimal(10000))}
+    )
+    return View(start, replace(start, balances=held, futures=FUTURES), fills, 12.0, 60.0, funding)
+
+
+def shown(view: View, width: int, height: int) -> str:
+    console = Console(width=width, height=height, record=True, file=io.StringIO())
+    console.print(live_view(view, height))
+    return console.export_text()
+
+
+SOLD = Fill("1", "1", "SELL", Decimal("143.12"), Decimal("2.5"), {"USDC": Decimal("0.0715")})
+PAID = FundingPayment(1795240800.0, Decimal("-0.0044"), Decimal("0.0000125"))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        r"leverage 5",
+        r"position +-2\.5 +SOL short",
+        r"entry price +143\.12 ",
+        r"mark price +142\.40",
+        r"liquidation +512\.01",
+        r"net equity +10001\.5000 +USDC",
+        r"available +9900\.2500 +USDC",
+        r"locked +101\.2500 +USDC",
+        r"funding rate +\+0\.00125 % +in 1:15",
+        r"funding +-0\.0044 +USDC",
+        r"unrealised +\+1\.8086 +USDC",
+        r"realised +-0\.0086 +USDC",
+        r"fees +-0\.0715 +USDC",
+        r"profit +\+1\.5000 +USDC",
+    ],
+)
+def test_the_view_of_a_perpetual_bot_shows(row: str) -> None:
+    assert re.search(row, shown(futures_view([SOLD], [PAID]), 120, 40))
+
+
+@pytest.mark.parametrize(("width", "height"), [(120, 40), (80, 24)])
+@pytest.mark.parametrize("count", [1, 30])
+def test_the_view_fits_the_terminal(width: int, height: int, count: int) -> None:
+    orders = tuple(OpenOrder(side, Decimal(140), Decimal(2), Decimal(0)) for side in ("BUY", "SELL") for _ in range(3))
+    view = futures_view([SOLD] * count, [PAID])
+    assert view.latest is not None
+    lines = shown(replace(view, latest=replace(view.latest, orders=orders)), width, height).splitlines()
+    assert len(lines) < height
+    assert "…" not in "".join(lines)
+
+
+def test_a_line_of_the_log_names_position_and_net_equity() -> None:
+    line = log_line(futures_view([SOLD], [PAID]))
+    assert "position -2.5 SOL  net equity 10001.5000 USDC  profit +1.5000 USDC" in line
