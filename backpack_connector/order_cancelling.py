@@ -89,7 +89,8 @@ class OrderCancelling(_Base):
         listed, complaints = read_rows(Order, answer, "get_open_orders")
         if complaints or any(row.id not in ours for row in listed):
             self.logger().warning(
-                f"The account has orders in {symbol} that this bot did not place; cancelling its own one by one."
+                f"The account has orders in {symbol} that this bot did not place or cannot read; "
+                "cancelling its own one by one."
             )
             return
         # Conditional orders first: one that fires in between is a resting one then.

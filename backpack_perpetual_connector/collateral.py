@@ -238,14 +238,15 @@ class AccountMargin:
 
     @_exactly
     def acknowledge(self, client_order_id: str, order: Order) -> None:
-        """Take what an answer says of an order; what the stream has said counts more.
+        """Take what an answer says of an order; what the stream or a list has said counts more.
 
         Fills that the stream has not told are not in the position either, so that they stay counted with the order
         until it does, or until a list of open orders that was asked for later lacks the order.
         """
+        is_news = client_order_id in self._on_their_way and order.id not in self._ended
         self._forget_on_its_way(client_order_id, order.symbol)
-        if order.id not in self._ended:
-            known = self._orders.get(order.id)
+        known = self._orders.get(order.id)
+        if known is not None or is_news:
             told = ZERO if known is None else known.executed
             executed = order.executed_quantity or ZERO
             final = order.quantity if order.status in _RESTING and order.quantity is not None else executed
@@ -300,10 +301,9 @@ class AccountMargin:
         self._reports.forget(asked_at)
         if asked_at < self._orders_asked_at:
             return
-        listed = {row.id: row for row in rows if row.id not in self._ended}
-        # No answer that is still awaited was asked for before the previous list.
-        self._ended = {order_id: place for order_id, place in self._ended.items() if place > self._orders_asked_at}
         self._orders_asked_at = asked_at
+        listed = {row.id: row for row in rows if row.id not in self._ended}
+        self._ended = {order_id: place for order_id, place in self._ended.items() if place > asked_at}
         for order_id, order in list(self._orders.items()):
             if order.changed_at <= asked_at and order_id not in listed:
                 self._drop_order(order_id)
@@ -399,7 +399,7 @@ class AccountMargin:
 
     def _end_order(self, order_id: str) -> None:
         self._drop_order(order_id)
-        # A list that was asked for earlier, or a late answer, must not bring it back.
+        # A list that was asked for earlier must not bring it back.
         self._ended[order_id] = self._next()
         if len(self._ended) > _MOST_ENDED_ORDERS:
             del self._ended[next(iter(self._ended))]

@@ -62,6 +62,7 @@ def simulate(
         list[str] | None,
         typer.Option(metavar="ASSET=AMOUNT", help="What a new account gets, such as USDC=20; can be repeated."),
     ] = None,
+    faults: Annotated[str | None, typer.Option(metavar="FILE", help="A JSON list of faults to begin with.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready.")] = False,
 ) -> None:
     """Run a local Backpack with play money; print its addresses and a ready key pair."""
@@ -76,6 +77,7 @@ def simulate(
         has_taker_delay=taker_delay,
         faucet=tuple(faucet or ()),
         prints_json=as_json,
+        faults_file=faults,
     )
 
 

@@ -28,10 +28,10 @@ class Fill:
 
 @dataclass(frozen=True)
 class OpenOrder:
-    """A resting order as the bot or the exchange sees it."""
+    """An open order as the bot sees it; the price is None while a market order is on its way."""
 
     side: str
-    price: Decimal
+    price: Decimal | None
     amount: Decimal
     filled: Decimal
 

@@ -86,7 +86,7 @@ def _journal_fill(entry: Mapping[str, Any]) -> Fill:
 
 def _journal_snapshot(entry: Mapping[str, Any]) -> Snapshot:
     orders = (
-        OpenOrder(row["side"], Decimal(row["price"]), Decimal(row["amount"]), Decimal(row["filled"]))
+        OpenOrder(row["side"], _finite(row["price"]), Decimal(row["amount"]), Decimal(row["filled"]))
         for row in entry["orders"]
     )
     return Snapshot(
@@ -94,7 +94,7 @@ def _journal_snapshot(entry: Mapping[str, Any]) -> Snapshot:
         trading_pair=entry["trading_pair"],
         best_bid=_finite(entry["best_bid"]),
         best_ask=_finite(entry["best_ask"]),
-        orders=tuple(sorted(orders, key=lambda order: order.price, reverse=True)),
+        orders=tuple(sorted(orders, key=lambda order: order.price or 0, reverse=True)),
         balances={
             asset: Balance(Decimal(row["total"]), Decimal(row["available"])) for asset, row in entry["balances"].items()
         },

@@ -119,7 +119,7 @@ def _add_order(table: Table, order: OpenOrder, digits: int) -> None:
     filled = plain(order.filled) if order.filled else ""
     table.add_row(
         Text(f"our {order.side.lower()}", style=style),
-        Text(price_text(order.price, digits), style=style),
+        Text("market" if order.price is None else price_text(order.price, digits), style=style),
         plain(order.amount),
         filled,
     )

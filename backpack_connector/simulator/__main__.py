@@ -11,11 +11,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 
 from backpack_connector.protocol.errors import ConfigurationError
 from backpack_connector.protocol.signing import generate_key_pair
 
 from .accounts import DEFAULT_FAUCET
+from .faults_kinds import Fault, read_faults
+from .refusals import Refusal
 from .sequencer import DEFAULT_TAKER_DELAY_S
 from .server import DEFAULT_HOST, DEFAULT_PORT, Simulator, serve
 
@@ -37,6 +40,8 @@ class Options:
     faucet: tuple[str, ...] = ()
     """What each new account gets instead of the usual amounts, such as `USDC=20`."""
     prints_json: bool = False
+    faults_file: str | None = None
+    """A JSON file with a list of faults (faults_kinds)."""
 
 
 def run(options: Options) -> int:
@@ -51,11 +56,14 @@ def run(options: Options) -> int:
             background=options.has_background,
             faucet=_amounts(options.faucet) or DEFAULT_FAUCET,
         )
+        faults = _faults(options.faults_file)
     except ConfigurationError as error:
         return _fail(str(error))
     ready_text = _json_text if options.prints_json else _plain_text
     try:
-        asyncio.run(_serve(simulator, lambda: _say(ready_text(simulator, api_key, api_secret))))
+        asyncio.run(_serve(simulator, faults, lambda: _say(ready_text(simulator, api_key, api_secret))))
+    except Refusal as refusal:
+        return _fail(f"{refusal.message} ({options.faults_file}).")
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return _fail(f"Port {options.port} of {options.host} is taken; choose another one with --port.")
@@ -63,7 +71,8 @@ def run(options: Options) -> int:
     return 0
 
 
-async def _serve(simulator: Simulator, on_ready: Callable[[], None]) -> None:
+async def _serve(simulator: Simulator, faults: Sequence[Fault], on_ready: Callable[[], None]) -> None:
+    simulator.faults.inject(*faults)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -95,6 +104,19 @@ def _amounts(texts: Sequence[str]) -> Mapping[str, Decimal]:
             raise ConfigurationError(f"{text!r} is no faucet amount; write it as in USDC=1000.")
         amounts[asset] = amount
     return amounts
+
+
+def _faults(name: str | None) -> list[Fault]:
+    if name is None:
+        return []
+    try:
+        text = Path(name).read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"The faults cannot be read from {name}: {error.strerror or error}.") from None
+    try:
+        return read_faults(text)
+    except Refusal as refusal:
+        raise ConfigurationError(f"{refusal.message} ({name}).") from None
 
 
 def _json_text(simulator: Simulator, api_key: str, api_secret: str) -> str:
@@ -149,6 +171,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         metavar="ASSET=AMOUNT",
         help="what a new account gets, instead of the usual amounts; may be given several times",
     )
+    parser.add_argument("--faults", metavar="FILE", help="a JSON list of faults to begin with")
     parser.add_argument("--json", action="store_true", help="print one line of JSON when ready")
     parsed = parser.parse_args(arguments)
     return Options(
@@ -160,6 +183,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         seed_key=parsed.seed_key,
         faucet=tuple(parsed.faucet),
         prints_json=parsed.json,
+        faults_file=parsed.faults,
     )
 
 

@@ -6,6 +6,7 @@ from enum import Enum
 from .accounts import Account
 from .answers import Answer, Page, Prepared, market_filter
 from .engine import Exchange
+from .faults_reads import Reads
 from .futures_payloads import (
     closed_position_row,
     funding_payload,
@@ -37,8 +38,9 @@ class PositionState(str, Enum):
 class FuturesRest:
     """The signed operations of one exchange about perpetual futures."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, reads: Reads) -> None:
         self._exchange = exchange
+        self._reads = reads
         self.queries: Mapping[str, Callable[[Query], Prepared]] = {
             "get_funding_payments": self.funding_payments,
             "get_position_history": self.position_history,
@@ -57,13 +59,13 @@ class FuturesRest:
         belongs, is_single = market_filter(query, self._exchange.markets), query.text("symbol") is not None
 
         def run(account_id: str) -> Answer:
-            account, risk = self._account(account_id), self._exchange.risk
-            margin = risk.margin(account) if is_single else None
+            view = self._reads.account(self._account(account_id), "get_positions")
+            margin = view.margin if is_single else None
             return Answer(
                 [
-                    position_payload(view, None if margin is None else liquidation_price(margin, view.symbol))
-                    for view in risk.views(account)
-                    if belongs(view.symbol)
+                    position_payload(position, None if margin is None else liquidation_price(margin, position.symbol))
+                    for position in view.positions
+                    if belongs(position.symbol)
                 ]
             )
 

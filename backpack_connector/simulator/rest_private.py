@@ -14,6 +14,7 @@ from .answers import FILL_KINDS, Answer, FillType, Page, Prepared, market_filter
 from .clock import us_from_ms
 from .engine import Exchange
 from .events import Execution
+from .faults_reads import Reads
 from .futures_payloads import collateral_payload
 from .orders import NewOrder
 from .payloads import (
@@ -34,8 +35,9 @@ _SETTINGS = ("autoBorrowSettlements", "autoLend", "autoRepayBorrows")
 class PrivateRest:
     """The signed operations of one exchange."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, reads: Reads) -> None:
         self._exchange = exchange
+        self._reads = reads
         self.queries: Mapping[str, Callable[[Query], Prepared]] = {
             "get_account": lambda _: Prepared(self.account),
             "get_balances": lambda _: Prepared(self.balances),
@@ -45,7 +47,7 @@ class PrivateRest:
             "get_open_orders": self.open_orders,
             "get_order": self.order,
             "get_order_history": self.order_history,
-            **FuturesRest(exchange).queries,
+            **FuturesRest(exchange, reads).queries,
         }
         self.bodies: Mapping[str, Callable[[Any], Prepared]] = {
             "cancel_open_orders": self.cancel_open_orders,
@@ -64,12 +66,11 @@ class PrivateRest:
 
     def balances(self, account_id: str) -> Answer:
         """Answer get_balances."""
-        self._account(account_id)
-        return Answer(balances_payload(self._exchange.ledger.balances(account_id)))
+        return Answer(balances_payload(self._reads.account(self._account(account_id), "get_balances").balances))
 
     def collateral(self, account_id: str) -> Answer:
         """Answer get_collateral."""
-        return Answer(collateral_payload(self._exchange.risk.margin(self._account(account_id))))
+        return Answer(collateral_payload(self._reads.account(self._account(account_id), "get_collateral").margin))
 
     def order(self, query: Query) -> Prepared:
         """Answer get_order: orders that rest or wait for a trigger, no others (API §4.3)."""
@@ -105,7 +106,7 @@ class PrivateRest:
             lambda account_id: page.answer(
                 [
                     order
-                    for order in self._account(account_id).orders.values()
+                    for order in self._reads.orders(self._account(account_id))
                     if belongs(order) and order_id in (None, order.order_id)
                 ],
                 historical_order_payload,
@@ -123,7 +124,7 @@ class PrivateRest:
         def run(account_id: str) -> Answer:
             fills = [
                 fill
-                for fill in self._account(account_id).fills
+                for fill in self._reads.fills(self._account(account_id))
                 if belongs(fill)
                 and (kinds is None or fill.system_order_type in kinds)
                 and order_id in (None, fill.order_id)
@@ -146,7 +147,8 @@ class PrivateRest:
         return Prepared(run, is_delayed=not request.post_only)
 
     def _check_listed(self, request: NewOrder) -> None:
-        if request.symbol not in self._exchange.markets:
+        market = self._exchange.markets.get(request.symbol)
+        if market is None or not market.is_listed:
             raise Payload({}, "OrderExecutePayload").failure("MarketSymbol", "Invalid market symbol")
 
     def execute_order_batch(self, body: Any) -> Prepared:

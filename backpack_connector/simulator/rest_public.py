@@ -10,8 +10,9 @@ from backpack_connector.protocol.units import decimal_text, iso_from_us
 from .candles import DAY_S, WEEK_S, next_bucket_s
 from .clock import ms_from_us, s_from_us
 from .engine import Exchange
+from .faults import Faults
 from .markets import listing_with_state
-from .payloads import Json, depth_payload, kline_payload, ticker_payload, trade_payload
+from .payloads import Json, kline_payload, ticker_payload, trade_payload
 from .pricing import FundingInterval
 from .refusals import invalid_request, not_found
 from .request_forms import Query
@@ -52,13 +53,14 @@ _TICKER_SPANS_S = {TickerInterval.DAY: DAY_S, TickerInterval.WEEK: WEEK_S}
 class PublicRest:
     """The public operations of one exchange. Each returns the answer's body; None is an empty answer, status 204."""
 
-    def __init__(self, exchange: Exchange, clock: Callable[[], int]) -> None:
+    def __init__(self, exchange: Exchange, clock: Callable[[], int], now_ms: Callable[[], int], faults: Faults) -> None:
         self._exchange = exchange
         self._clock = clock
+        self._faults = faults
         self.operations: Mapping[str, Callable[[Query], Any]] = {
             "get_status": self.status,
             "ping": lambda _: "pong",
-            "get_time": lambda _: str(ms_from_us(clock())),
+            "get_time": lambda _: str(now_ms()),
             "get_markets": self.markets,
             "get_market": self.market,
             "get_depth": self.depth,
@@ -75,13 +77,15 @@ class PublicRest:
 
     def _market(self, query: Query, complaint: str = "Invalid market symbol") -> TradedMarket:
         market = self._exchange.markets.get(query.symbol())
-        if market is None:
+        if market is None or not market.is_listed:
             raise invalid_request(complaint)
         return market
 
     def status(self, _: Query) -> Json:
         """Answer get_status."""
-        return {"message": None, "status": SystemStatus.OK.value}
+        message = self._faults.maintenance_text
+        status = SystemStatus.OK if message is None else SystemStatus.MAINTENANCE
+        return {"message": message, "status": status.value}
 
     def markets(self, query: Query) -> list[Json]:
         """Answer get_markets; without a type, spot and perpetual markets."""
@@ -89,7 +93,7 @@ class PublicRest:
         return [
             listing_with_state(market.instrument, market.state)
             for market in self._exchange.markets.values()
-            if market.instrument.market_type in wanted
+            if market.is_listed and market.instrument.market_type in wanted
         ]
 
     def market(self, query: Query) -> Json:
@@ -103,7 +107,7 @@ class PublicRest:
         market = self._market(query)
         if market.state is OrderBookState.CLOSED:
             raise not_found()
-        return depth_payload(market.book, _MAX_LEVELS if limit is None else int(limit.value), self._clock())
+        return self._faults.reads.depth(market, _MAX_LEVELS if limit is None else int(limit.value))
 
     def ticker(self, query: Query) -> Json | None:
         """Answer get_ticker; nothing traded, nothing shown."""
@@ -113,7 +117,7 @@ class PublicRest:
     def tickers(self, query: Query) -> list[Json]:
         """Answer get_tickers."""
         span_s = _TICKER_SPANS_S[query.word("interval", TickerInterval) or TickerInterval.DAY]
-        rows = [self._ticker(market, span_s) for market in self._exchange.markets.values()]
+        rows = [self._ticker(market, span_s) for market in self._exchange.markets.values() if market.is_listed]
         return [row for row in rows if row is not None]
 
     def _ticker(self, market: TradedMarket, span_s: int) -> Json | None:
@@ -191,7 +195,7 @@ class PublicRest:
         limit = query.integer("limit", _DEFAULT_FUNDING_RATES, maximum=_MAX_FUNDING_RATES) or 0
         offset = query.integer("offset", 0) or 0
         market = self._exchange.markets.get(symbol)
-        if market is None or market.prices is None:
+        if market is None or market.prices is None or not market.is_listed:
             return []
         running = FundingInterval(market.prices.next_funding_us, market.funding_rate)
         rows = [running, *reversed(market.settled_funding)]

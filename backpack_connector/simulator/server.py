@@ -23,6 +23,9 @@ from .clock import Clock, MovableClock, ms_from_us, wall_clock_us
 from .control import read_advance, read_index_price
 from .engine import Exchange
 from .events import Execution
+from .faults import Faults
+from .faults_kinds import read_faults
+from .faults_requests import Handler
 from .feeds import Feeds, Frame
 from .markets import load_instruments
 from .pools import Pools
@@ -40,10 +43,13 @@ DEFAULT_PORT = 8700
 TRUTH_PATH = "/simulator/truth"
 CLOCK_PATH = "/simulator/clock"
 PRICE_PATH = "/simulator/price"
+FAULTS_PATH = "/simulator/faults"
 
 _MAX_BODY_BYTES = 256 * 1024
 _SHUTDOWN_TIMEOUT_S = 1.0
+_ACCEPTED = 202
 _NO_CONTENT = 204
+_UNAVAILABLE = 503
 _SORTED_JSON = msgspec.json.Encoder(order="sorted")
 
 
@@ -84,10 +90,11 @@ class Simulator:
         self.pools = Pools()
         self.hub = Hub()
         self.sequencer = Sequencer(taker_delay_s)
+        self.faults = Faults(self.exchange, self.hub, self._clock, self.publish)
         self._feeds = Feeds(self.exchange, self.hub.is_wanted, self._clock)
         self._tape = Tape(self.exchange, seed, self._clock()) if background else None
-        self._public = PublicRest(self.exchange, self._clock)
-        self._private = PrivateRest(self.exchange)
+        self._public = PublicRest(self.exchange, self._clock, self.now_ms, self.faults)
+        self._private = PrivateRest(self.exchange, self.faults.reads)
         self._new_session = partial(
             Session,
             self.hub,
@@ -116,8 +123,9 @@ class Simulator:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def now_ms(self) -> int:
-        """Return the exchange's time in milliseconds, as GET /time tells it."""
-        return ms_from_us(self._clock())
+        """Return the server's time in milliseconds, as GET /time tells it."""
+        offset_us = self.faults.clock_offset_us if self.faults.is_set else 0
+        return ms_from_us(self._clock() + offset_us)
 
     async def start(self) -> None:
         """Listen; with port 0 on any free port, which `port` then names.
@@ -150,6 +158,7 @@ class Simulator:
             timer.cancel()
         await asyncio.gather(*self._timers, return_exceptions=True)
         self._timers.clear()
+        await self.faults.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -180,6 +189,8 @@ class Simulator:
 
     def _on_second(self) -> Iterable[Frame]:
         self._run_parts()
+        if self.faults.is_set:
+            self.faults.on_second()
         return self._feeds.on_second()
 
     def advance_clock(self, seconds: float) -> None:
@@ -201,18 +212,27 @@ class Simulator:
 
     def publish(self, execution: Execution) -> None:
         """Send the events of a command to whoever listens."""
+        if self.faults.is_set:
+            self.faults.record(execution.events)
         self.hub.publish(self._feeds.on_events(execution.events))
 
     def _application(self) -> web.Application:
-        application = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[_answer_errors])
+        application = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[self._meet_faults, _answer_errors])
         application.on_shutdown.append(self._close_sessions)
         application.router.add_get("/", self._stream)
         application.router.add_get(TRUTH_PATH, self._truth)
         application.router.add_post(CLOCK_PATH, self._control_clock)
         application.router.add_post(PRICE_PATH, self._control_price)
+        application.router.add_post(FAULTS_PATH, self._set_faults)
+        application.router.add_get(FAULTS_PATH, self._show_faults)
+        application.router.add_delete(FAULTS_PATH, self._end_faults)
         for endpoint in ENDPOINTS:
             application.router.add_route(endpoint.method, endpoint.path, partial(self._answer, endpoint))
         return application
+
+    @web.middleware
+    async def _meet_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await (self.faults.requests.answer(request, handler) if self.faults.is_set else handler(request))
 
     async def _close_sessions(self, _: web.Application) -> None:
         await self.hub.close()
@@ -220,6 +240,8 @@ class Simulator:
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         if not web.WebSocketResponse().can_prepare(request):
             raise web.HTTPNotFound
+        if self.faults.is_set and self.faults.refuses_connection():
+            return web.Response(status=_UNAVAILABLE)
         return await self._new_session().serve(request)
 
     async def _truth(self, request: web.Request) -> web.Response:
@@ -248,6 +270,18 @@ class Simulator:
             }
         )
 
+    async def _set_faults(self, request: web.Request) -> web.Response:
+        _check_is_local(request)
+        return _json_response({"ids": self.faults.inject(*read_faults(await request.read()))})
+
+    async def _show_faults(self, request: web.Request) -> web.Response:
+        _check_is_local(request)
+        return _json_response(self.faults.payload())
+
+    async def _end_faults(self, request: web.Request) -> web.Response:
+        _check_is_local(request)
+        return _json_response({"ended": self.faults.end(Query(list(request.query.items())).integer("id"))})
+
     async def _answer(self, endpoint: Endpoint, request: web.Request) -> web.Response:
         if endpoint.is_signed:
             return await self._answer_signed(endpoint, request)
@@ -265,6 +299,9 @@ class Simulator:
         account_id = authenticate_request(request.headers, endpoint, fields, self.now_ms())
         self.exchange.open_account(account_id)
         self.pools.count(account_id, endpoint, self._clock())
+        if self.faults.is_set and (later := self.faults.later(endpoint.operation_id, account_id, fields)) is not None:
+            later(partial(self.sequencer.run, partial(self._run, prepared, account_id)))
+            return web.Response(status=_ACCEPTED)
         answer = await self.sequencer.run(partial(self._run, prepared, account_id), is_delayed=prepared.is_delayed)
         if answer.body is None:
             return web.Response(headers=answer.headers)
@@ -316,7 +353,7 @@ def _json_response(body: Any, headers: Mapping[str, str] | None = None, status: 
 
 
 @web.middleware
-async def _answer_errors(request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give every refusal the exchange's form. Source: API §4.4."""
     try:
         response: web.StreamResponse = await handler(request)

@@ -24,6 +24,8 @@ class TradedMarket:
         self.instrument = instrument
         self.underlying = underlying
         self.state = instrument.state
+        self.is_listed = True
+        """False while a fault hides the market."""
         self.book = OrderBook(first_id)
         self.last_trade_price: Decimal | None = None
         self.trades: deque[PublicTrade] = deque(maxlen=_TRADES_KEPT)

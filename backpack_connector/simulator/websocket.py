@@ -5,8 +5,8 @@ Rule 2: a client that does not read is disconnected when its queue is full; it n
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
@@ -25,13 +25,17 @@ from backpack_connector.protocol.streams import (
 from .authentication import authenticate_subscription
 from .engine import Exchange
 from .feeds import Frame, Subscription
-from .refusals import Refusal
+from .refusals import Refusal, invalid_request
+
+if TYPE_CHECKING:
+    from .faults_frames import FrameFaults
 
 PING_INTERVAL_S = 60.0
 PONG_TIMEOUT_S = 120.0
 MAX_QUEUED_FRAMES = 20_000
 _MAX_MESSAGE_BYTES = 256 * 1024
 _CLOSE_TIMEOUT_S = 1.0
+_GONE_CHECK_INTERVAL_S = 0.05
 
 PARSE_ERROR = (4002, "Parse error")
 INVALID_SIGNATURE = 4003
@@ -86,6 +90,15 @@ def check_stream(name: str) -> bool:
     return False
 
 
+def check_stream_kind(name: str) -> None:
+    """Check that there are streams of which a name is the name or the beginning.
+
+    Raises:   Refusal.
+    """
+    if split_stream_name(name).kind not in _PUBLIC_KINDS | _PRIVATE_KINDS:
+        raise invalid_request(f"There are no streams {name!r}")
+
+
 def _text_of(frame: Frame) -> str:
     return _SORTED_JSON.encode({"data": frame.data, "stream": frame.subscription[1]}).decode()
 
@@ -96,6 +109,8 @@ class Hub:
     def __init__(self) -> None:
         self._listeners: dict[Subscription, set[Session]] = {}
         self.sessions: set[Session] = set()
+        self.faults: FrameFaults | None = None
+        """None while no fault is set."""
 
     def is_wanted(self, subscription: Subscription) -> bool:
         """Tell whether anybody has the subscription."""
@@ -118,9 +133,16 @@ class Hub:
         for frame in frames:
             listeners = self._listeners.get(frame.subscription)
             if listeners:
-                text = _text_of(frame)
-                for session in tuple(listeners):
-                    session.send(text)
+                self.deliver(frame, tuple(listeners))
+
+    def deliver(self, frame: Frame, sessions: Sequence["Session"]) -> None:
+        """Queue a message for some of its listeners."""
+        text = _text_of(frame)
+        if self.faults is not None:
+            self.faults.deliver(frame, text, sessions)
+            return
+        for session in sessions:
+            session.send(text)
 
     async def close(self) -> None:
         """Send every client a Close frame and end its session."""
@@ -147,20 +169,57 @@ class Session:
         self._first_frames = first_frames
         self._ping_interval_s = ping_interval_s
         self._pong_timeout_s = pong_timeout_s
-        self._socket = web.WebSocketResponse(autoping=False, max_msg_size=_MAX_MESSAGE_BYTES, timeout=_CLOSE_TIMEOUT_S)
-        self._queue: asyncio.Queue[str] = asyncio.Queue(max_queued_frames)
+        self._socket = web.WebSocketResponse(
+            autoping=False, autoclose=False, max_msg_size=_MAX_MESSAGE_BYTES, timeout=_CLOSE_TIMEOUT_S
+        )
+        self._queue: asyncio.Queue[str | Callable[[], None]] = asyncio.Queue(max_queued_frames)
         self._subscriptions: set[Subscription] = set()
         self._last_pong_s = 0.0
         self._closing: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
+        self._is_ending = False
+        """Nothing more is sent."""
+        self._is_silent = False
+        """Half-open: nothing is read and answered any more either."""
+
+    @property
+    def account_ids(self) -> set[str]:
+        """Return the accounts whose private streams the client gets."""
+        return {account_id for account_id, _ in self._subscriptions if account_id is not None}
 
     def send(self, text: str) -> None:
         """Queue a text frame; a client that has let its queue run full is disconnected."""
+        if self._is_ending:
+            return
         try:
             self._queue.put_nowait(text)
         except asyncio.QueueFull:
-            if self._closing is None:
-                self._closing = asyncio.ensure_future(self.close(WSCloseCode.TRY_AGAIN_LATER, b"Too slow"))
+            self.start_closing(WSCloseCode.TRY_AGAIN_LATER, b"Too slow")
+
+    def start_closing(self, code: int, reason: bytes) -> None:
+        """Close the connection soon."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self.close(code, reason))
+
+    def abort(self) -> None:
+        """End the connection without a Close frame."""
+        self._is_ending = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def fall_silent(self) -> None:
+        """Leave the connection open, and do nothing with it any more."""
+        self._is_ending = self._is_silent = True
+
+    def end_after_queue(self, action: Callable[[], None]) -> None:
+        """Do what ends the connection as soon as the queue is written; nothing is queued behind it."""
+        if not self._is_ending and not self._queue.full():
+            self._queue.put_nowait(action)
+        self._is_ending = True
+
+    def forget_account(self, account_id: str) -> None:
+        """End the subscriptions to an account's private streams."""
+        self._drop([entry for entry in self._subscriptions if entry[0] == account_id])
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Serve the connection until it ends."""
@@ -172,6 +231,9 @@ class Session:
         try:
             async for message in self._socket:
                 await self._receive(message)
+            if self._is_silent:
+                await self._until_gone()
+            await self._socket.close(drain=False)
         except ConnectionError:
             pass  # the client went away while it was being answered
         finally:
@@ -187,6 +249,10 @@ class Session:
 
     async def close(self, code: int, reason: bytes) -> None:
         """Send a Close frame and end the connection."""
+        if self._is_silent:
+            self.abort()
+            return
+        self._is_ending = True
         for subscription in self._subscriptions:
             self._hub.remove(subscription, self)
         self._subscriptions.clear()
@@ -197,9 +263,19 @@ class Session:
             if self._transport is not None:
                 self._transport.abort()
 
+    async def _until_gone(self) -> None:
+        """Wait until the client has hung up, without an answer to its Close frame; nothing tells when that is."""
+        while self._transport is not None and not self._transport.is_closing():  # noqa: ASYNC110
+            await asyncio.sleep(_GONE_CHECK_INTERVAL_S)
+
     async def _write(self) -> None:
         while True:
             text = await self._queue.get()
+            if self._hub.faults is not None:
+                await self._hub.faults.slow_down(self)
+            if callable(text):
+                text()
+                continue
             try:
                 await self._socket.send_str(text)
             except ConnectionError:
@@ -208,6 +284,8 @@ class Session:
     async def _keep_alive(self) -> None:
         while True:
             await asyncio.sleep(self._ping_interval_s)
+            if self._is_silent:
+                return
             if asyncio.get_running_loop().time() - self._last_pong_s > self._pong_timeout_s:
                 await self.close(WSCloseCode.POLICY_VIOLATION, b"No pong")
                 return
@@ -217,6 +295,8 @@ class Session:
                 return
 
     async def _receive(self, message: WSMessage) -> None:
+        if self._is_silent:
+            return
         if message.type is WSMsgType.PING:
             await self._socket.pong(message.data)
         elif message.type is WSMsgType.PONG:
@@ -238,7 +318,10 @@ class Session:
             self._unsubscribe(streams)
             return
         account_id = self._authenticate(signature) if any(are_private) else None
-        for name, is_private in zip(streams, are_private, strict=True):
+        wanted: Iterable[tuple[str, bool]] = zip(streams, are_private, strict=True)
+        if self._hub.faults is not None:
+            wanted = self._hub.faults.wanted(account_id, wanted)
+        for name, is_private in wanted:
             if not is_private and not self._is_served(name):
                 continue
             subscription = (account_id if is_private else None, name)
@@ -246,7 +329,7 @@ class Session:
                 self._subscriptions.add(subscription)
                 self._hub.add(subscription, self)
                 for frame in self._first_frames(subscription):
-                    self.send(_text_of(frame))
+                    self._hub.deliver(frame, (self,))
 
     def _authenticate(self, signature: Any) -> str:
         try:
@@ -257,7 +340,10 @@ class Session:
         return account_id
 
     def _unsubscribe(self, streams: list[str]) -> None:
-        for subscription in [entry for entry in self._subscriptions if entry[1] in streams]:
+        self._drop([entry for entry in self._subscriptions if entry[1] in streams])
+
+    def _drop(self, subscriptions: list[Subscription]) -> None:
+        for subscription in subscriptions:
             self._subscriptions.discard(subscription)
             self._hub.remove(subscription, self)
 

@@ -104,6 +104,59 @@ class Journal:
             file.write(line + "\n")
 
 
+def open_orders(connector: ConnectorBase, trading_pair: str) -> list[Any]:
+    """Ask the connector, not the strategy's own list: after a crash it knows the orders of the previous run."""
+    return [
+        order
+        for order in list(connector.in_flight_orders.values())
+        if order.trading_pair == trading_pair and not order.is_done
+    ]
+
+
+def balances_of(connector: ConnectorBase) -> dict[str, dict[str, Decimal]]:
+    """Return total and available amount of every asset."""
+    totals = dict(connector.get_all_balances())
+    return {
+        asset: {"total": total, "available": connector.get_available_balance(asset)}
+        for asset, total in sorted(totals.items())
+    }
+
+
+def market_facts(connector: ConnectorBase, trading_pair: str) -> dict[str, Any]:
+    """Return book top, open orders and balances, as the connector knows them now."""
+    return {
+        "trading_pair": trading_pair,
+        "best_bid": connector.get_price_by_type(trading_pair, PriceType.BestBid),
+        "best_ask": connector.get_price_by_type(trading_pair, PriceType.BestAsk),
+        "orders": [
+            {
+                "order_id": order.client_order_id,
+                "side": order.trade_type.name,
+                "price": order.price,
+                "amount": order.amount,
+                "filled": order.executed_amount_base,
+            }
+            for order in open_orders(connector, trading_pair)
+        ],
+        "balances": balances_of(connector),
+    }
+
+
+def fill_facts(event: OrderFilledEvent) -> dict[str, Any]:
+    """Return a fill with every digit."""
+    return {
+        "trade_id": event.exchange_trade_id,
+        "order_id": event.order_id,
+        "exchange_order_id": event.exchange_order_id,
+        "trading_pair": event.trading_pair,
+        "side": event.trade_type.name,
+        "price": event.price,
+        "amount": event.amount,
+        "fees": [{"token": fee.token, "amount": fee.amount} for fee in event.trade_fee.flat_fees],
+        "fee_percent": event.trade_fee.percent,
+    }
+
+
 class BackpackMarketMaker(StrategyV2Base):
     """Hold `order_levels` post-only orders on each side of the book."""
 
@@ -147,13 +200,7 @@ class BackpackMarketMaker(StrategyV2Base):
             self._place_orders()
 
     def _open_orders(self) -> list[Any]:
-        # Asked from the connector, not from the strategy's own list: after a crash the connector knows the orders of
-        # the previous run, and those have to be cancelled too.
-        return [
-            order
-            for order in list(self.connector.in_flight_orders.values())
-            if order.trading_pair == self.config.trading_pair and not order.is_done
-        ]
+        return open_orders(self.connector, self.config.trading_pair)
 
     def _place_orders(self) -> None:
         candidates = self._candidates()
@@ -202,45 +249,10 @@ class BackpackMarketMaker(StrategyV2Base):
             self._fees[fee.token] = self._fees.get(fee.token, Decimal(0)) + fee.amount
         if self._journal.has_fill_of_earlier_run(event.trading_pair, event.exchange_trade_id):
             return
-        self._journal.write(
-            "fill",
-            trade_id=event.exchange_trade_id,
-            order_id=event.order_id,
-            exchange_order_id=event.exchange_order_id,
-            trading_pair=event.trading_pair,
-            side=event.trade_type.name,
-            price=event.price,
-            amount=event.amount,
-            fees=[{"token": fee.token, "amount": fee.amount} for fee in event.trade_fee.flat_fees],
-            fee_percent=event.trade_fee.percent,
-        )
+        self._journal.write("fill", **fill_facts(event))
 
     def _state(self) -> dict[str, Any]:
-        """Book top, open orders and balances, as the connector knows them now."""
-        pair = self.config.trading_pair
-        return {
-            "trading_pair": pair,
-            "best_bid": self.connector.get_price_by_type(pair, PriceType.BestBid),
-            "best_ask": self.connector.get_price_by_type(pair, PriceType.BestAsk),
-            "orders": [
-                {
-                    "order_id": order.client_order_id,
-                    "side": order.trade_type.name,
-                    "price": order.price,
-                    "amount": order.amount,
-                    "filled": order.executed_amount_base,
-                }
-                for order in self._open_orders()
-            ],
-            "balances": self._balances(),
-        }
-
-    def _balances(self) -> dict[str, dict[str, Decimal]]:
-        totals = dict(self.connector.get_all_balances())
-        return {
-            asset: {"total": total, "available": self.connector.get_available_balance(asset)}
-            for asset, total in sorted(totals.items())
-        }
+        return market_facts(self.connector, self.config.trading_pair)
 
     async def on_stop(self) -> None:
         """Cancel everything before Hummingbot takes the connector away, then write the final figures."""
@@ -269,7 +281,7 @@ class BackpackMarketMaker(StrategyV2Base):
 
     def _final_figures(self) -> Any:
         """Return what has to stand still before the journal ends."""
-        return self._balances()
+        return balances_of(self.connector)
 
     def format_status(self) -> str:
         """Add fills and fees to what `hbot status` shows of every strategy."""

@@ -53,6 +53,45 @@ class BackpackPerpetualMarketMakerConfig(spot.BackpackMarketMakerConfig):
     )
 
 
+def position_of(connector: ConnectorBase, trading_pair: str) -> Any | None:
+    """Return the open position of a pair, or None."""
+    position = connector.account_positions.get(trading_pair)
+    return position if position is not None and position.amount != 0 else None
+
+
+def futures_facts(
+    connector: ConnectorBase, trading_pair: str, liquidation_price: Decimal | None = None
+) -> dict[str, Any]:
+    """Return what is known now: as of a spot market, and leverage, funding and position."""
+    funding_info = connector.get_funding_info(trading_pair)
+    position = position_of(connector, trading_pair)
+    return {
+        **spot.market_facts(connector, trading_pair),
+        "leverage": connector.get_leverage(trading_pair),
+        "mark_price": funding_info.mark_price,
+        "funding_rate": funding_info.rate,
+        "funding_due_seconds": funding_info.next_funding_utc_timestamp - (time.time() + connector.clock_offset_s),
+        "position": None
+        if position is None
+        else {
+            "amount": position.amount,
+            "entry_price": position.entry_price,
+            "unrealized_pnl": position.unrealized_pnl,
+            "liquidation_price": liquidation_price,
+        },
+    }
+
+
+def payment_facts(event: FundingPaymentCompletedEvent) -> dict[str, Any]:
+    """Return a funding payment with every digit; positive = received."""
+    return {
+        "trading_pair": event.trading_pair,
+        "payment_time": event.timestamp,
+        "amount": event.amount,
+        "rate": event.funding_rate,
+    }
+
+
 class BackpackPerpetualMarketMaker(spot.BackpackMarketMaker):
     """Hold post-only orders on each side of the book, as far as the bound on the position allows."""
 
@@ -95,8 +134,7 @@ class BackpackPerpetualMarketMaker(spot.BackpackMarketMaker):
 
     @property
     def _position(self) -> Any | None:
-        position = self.connector.account_positions.get(self.config.trading_pair)
-        return position if position is not None and position.amount != 0 else None
+        return position_of(self.connector, self.config.trading_pair)
 
     @property
     def _position_amount(self) -> Decimal:
@@ -133,33 +171,10 @@ class BackpackPerpetualMarketMaker(spot.BackpackMarketMaker):
         if event.trading_pair != self.config.trading_pair:
             return
         self._funding += event.amount
-        self._journal.write(
-            "funding",
-            trading_pair=event.trading_pair,
-            payment_time=event.timestamp,
-            amount=event.amount,
-            rate=event.funding_rate,
-        )
+        self._journal.write("funding", **payment_facts(event))
 
     def _state(self) -> dict[str, Any]:
-        pair, connector = self.config.trading_pair, self.connector
-        funding_info = connector.get_funding_info(pair)
-        position = self._position
-        return {
-            **super()._state(),
-            "leverage": connector.get_leverage(pair),
-            "mark_price": funding_info.mark_price,
-            "funding_rate": funding_info.rate,
-            "funding_due_seconds": funding_info.next_funding_utc_timestamp - (time.time() + connector.clock_offset_s),
-            "position": None
-            if position is None
-            else {
-                "amount": position.amount,
-                "entry_price": position.entry_price,
-                "unrealized_pnl": position.unrealized_pnl,
-                "liquidation_price": self._liquidation_price,
-            },
-        }
+        return futures_facts(self.connector, self.config.trading_pair, self._liquidation_price)
 
     async def _wind_down(self, deadline: float) -> None:
         if self.config.close_on_stop:
@@ -198,7 +213,7 @@ class BackpackPerpetualMarketMaker(spot.BackpackMarketMaker):
 
     def _final_figures(self) -> Any:
         # With a position the net equity moves with the mark price, every second.
-        return (self._position_amount, self._balances() if self._position is None else None)
+        return (self._position_amount, spot.balances_of(self.connector) if self._position is None else None)
 
     def format_status(self) -> str:
         """Add position and funding to what the spot script shows."""

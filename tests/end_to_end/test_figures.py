@@ -153,6 +153,15 @@ def test_a_liquidation_price_that_is_not_known_is_none(tmp_path: Path) -> None:
     assert journal.latest.futures.liquidation_price is None
 
 
+def test_a_market_order_that_is_on_its_way_has_no_price(tmp_path: Path) -> None:
+    order = {"order_id": "3", "side": "SELL", "price": "NaN", "amount": "0.5", "filled": "0"}
+    write(tmp_path / "j", {**SNAPSHOT, "orders": [order, *SNAPSHOT["orders"]]})  # type: ignore[misc]
+    journal = Journal(tmp_path / "j")
+    journal.read()
+    assert journal.latest is not None
+    assert [row.price for row in journal.latest.orders] == [Decimal("142.6"), Decimal("142.2"), None]
+
+
 def test_a_missing_price_is_none(tmp_path: Path) -> None:
     write(tmp_path / "j", {**SNAPSHOT, "best_bid": "NaN"})
     journal = Journal(tmp_path / "j")

@@ -1,5 +1,6 @@
 """Perpetual bots in Hummingbot's real engine: a crash with a position, and executors with a triple barrier."""
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -8,7 +9,6 @@ import pytest
 pytest.importorskip("hummingbot")
 
 from backpack_connector.demo.bots import PERPETUAL_BOT, Bot
-from backpack_connector.protocol.enums import MarketType
 from tests.end_to_end.place import Place, place_for, wait_for
 
 pytestmark = pytest.mark.timeout(240)
@@ -17,13 +17,7 @@ PAIR, SYMBOL = "SOL-USDC", "SOL_USDC_PERP"
 
 
 def bot_of(configuration: str, usdc: str) -> Bot:
-    return Bot(
-        MarketType.PERP,
-        PERPETUAL_BOT.connector,
-        configuration,
-        PERPETUAL_BOT.key_fields,
-        faucet=(f"USDC={usdc}",),
-    )
+    return replace(PERPETUAL_BOT, configuration=configuration, faucet=(f"USDC={usdc}",))
 
 
 def test_a_killed_bot_adopts_its_position_and_its_orders_and_closes_flat(tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ class PerpetualConnector(Connector):
         if not order.price.is_nan():
             super().place(order)
             return
+        assert not self.in_flight_orders, "a quote could be filled while the position is being closed"
         filled = min(order.amount, self.depth)
         held = self.account_positions[PAIR].amount + (filled if order.trade_type is BUY else -filled)
         if held:
@@ -141,6 +142,7 @@ def test_candidates_are_perpetual_and_know_the_leverage(maker: Any) -> None:
     ("held", "bids", "asks"),
     [
         (None, ["0.10", "0.10"], ["0.10", "0.10"]),
+        ("0", ["0.10", "0.10"], ["0.10", "0.10"]),
         ("0.1", ["0.10", "0.05"], ["0.10", "0.10"]),
         ("0.25", [], ["0.10", "0.10"]),
         ("-0.1", ["0.10", "0.10"], ["0.10", "0.05"]),
@@ -154,6 +156,7 @@ def test_quotes_end_where_they_could_lead_beyond_the_bound(
         maker.connector.hold(held)
     start_quoting(maker)
     assert placed_amounts(maker) == {BUY: bids, SELL: asks}
+    assert all(candidate.amount > 0 for candidate in maker.connector.candidates)
 
 
 @pytest.mark.parametrize(("held", "side"), [("0.2", SELL), ("-0.2", BUY)])
@@ -221,6 +224,11 @@ async def test_no_answer_about_the_liquidation_price_is_a_warning(maker: Any, ca
     tick(maker, 1001)
     await asyncio.sleep(0)
     assert "The liquidation price could not be asked: the exchange did not answer" in caplog.text
+
+
+def test_a_position_of_nothing_is_none(maker: Any) -> None:
+    maker.connector.hold("0")
+    assert maker._state()["position"] is None
 
 
 def test_funding_is_written_with_every_digit(maker: Any) -> None:

@@ -99,6 +99,32 @@ def test_the_view_fits_the_terminal(width: int, height: int, count: int) -> None
     assert "…" not in "".join(lines)
 
 
+def test_the_profit_of_a_perpetual_account_needs_no_book() -> None:
+    view = futures_view([], [])
+    assert view.first is not None
+    assert view.latest is not None
+    assert profit(view.first, replace(view.latest, best_bid=None)) == Decimal("1.5")
+
+
+def test_a_fill_that_is_newer_than_the_position_waits_for_it() -> None:
+    newer = replace(SOLD, trade_id="2", time=1.0)
+    text = shown(futures_view([SOLD, newer], [PAID]), 120, 40)
+    assert re.search(r"fees +-0\.0715 ", text)
+    assert "Latest fills of 2" in text
+
+
+def test_a_position_without_a_mark_price_has_no_profit_yet() -> None:
+    assert replace(FUTURES, mark_price=None).unrealized == 0
+
+
 def test_a_line_of_the_log_names_position_and_net_equity() -> None:
     line = log_line(futures_view([SOLD], [PAID]))
     assert "position -2.5 SOL  net equity 10001.5000 USDC  profit +1.5000 USDC" in line
+
+
+def test_a_market_order_is_shown_as_one() -> None:
+    view = futures_view([SOLD], [])
+    assert view.latest is not None
+    order = OpenOrder("SELL", None, Decimal(2), Decimal(0))
+    text = shown(replace(view, latest=replace(view.latest, orders=(order,))), 120, 40)
+    assert re.search(r"our sell +market +2", text)

@@ -81,19 +81,30 @@ class TestOrdersOnTheirWay:
 
 
 class TestAnswersAboutOrders:
-    def test_that_the_stream_has_ended_do_not_bring_them_back(self) -> None:
+    @pytest.mark.parametrize("client_id", [7, None])
+    def test_that_the_stream_has_ended_do_not_bring_them_back(self, client_id: int | None) -> None:
         margin = account()
+        margin.hold("7", SOL, BUY, Decimal(2), reduce_only=False)
         asked_at = margin.mark()
-        margin.apply_order(order_update("1", BUY, "2"))
-        margin.apply_order(end_update("1", BUY, "2", at=2))
+        margin.apply_order(order_update("1", BUY, "2", client_id=client_id))
+        margin.apply_order(end_update("1", BUY, "2", client_id=client_id, at=2))
         margin.acknowledge("7", order_row("1", BUY, "2", client_id=7))
         assert used(margin) == 0
         margin.replace_orders([order_row("1", BUY, "2")], asked_at)
         assert used(margin) == 0
 
+    def test_two_lists_asked_for_before_the_end_do_not_bring_it_back(self) -> None:
+        margin = account()
+        first, second = margin.mark(), margin.mark()
+        margin.apply_order(end_update("1", BUY, "2"))
+        for asked_at in (first, second):
+            margin.replace_orders([order_row("1", BUY, "2")], asked_at)
+            assert used(margin) == 0
+
     def test_late_answer_after_a_list_does_not_bring_them_back_either(self) -> None:
         margin = account()
-        margin.apply_order(end_update("1", BUY, "2", at=2))
+        margin.hold("7", SOL, BUY, Decimal(2), reduce_only=False)
+        margin.apply_order(end_update("1", BUY, "2", client_id=7, at=2))
         margin.replace_orders([], margin.mark())
         margin.acknowledge("7", order_row("1", BUY, "2", client_id=7))
         assert used(margin) == 0
@@ -171,10 +182,13 @@ class TestPositions:
     def test_older_message_is_the_base_of_newer_fills(self) -> None:
         margin = account()
         margin.apply_order(fill_update("1", BUY, "2", "2", at=3))
+        margin.apply_order(fill_update("2", BUY, "3", "3", at=4))
         margin.apply_position(position_update("1", "100", "4", at=2))
-        assert (used(margin), margin.net_equity) == (60, 1004)
+        assert (used(margin), margin.net_equity) == (120, 1004)
         margin.apply_position(position_update("3", "100", "4", at=3))
-        assert (used(margin), margin.net_equity) == (60, 1004)
+        assert (used(margin), margin.net_equity) == (120, 1004)
+        margin.apply_position(position_update("6", "100", "4", at=4))
+        assert (used(margin), margin.net_equity) == (120, 1004)
 
     def test_answer_adds_removes_and_spares_what_is_newer(self) -> None:
         margin = account()
@@ -322,12 +336,13 @@ class TestReports:
         margin.apply_balance(balance_update("499"))
         assert margin.available == 499
 
-    def test_balance_that_is_newer_than_the_question_stays(self) -> None:
+    @pytest.mark.parametrize("reported", ["1000", "499"])
+    def test_balance_that_is_newer_than_the_question_stays(self, reported: str) -> None:
         margin = account()
         asked_at = margin.mark()
         margin.apply_balance(balance_update("400", staked="99"))
-        margin.report(summary("1000", "1000"), asked_at)
-        assert margin.available == 499
+        margin.report(summary(reported, reported), asked_at)
+        assert (margin.net_equity, margin.available) == (499, 499)
 
     def test_unanswered_questions_do_not_pile_up(self) -> None:
         margin = account()
@@ -347,6 +362,13 @@ class TestOtherCollateral:
         margin.apply_balance(balance_update("8", "3", asset="SOL"))
         assert margin.net_equity == 1000 + 11 * 90
         assert margin.available == 1000 + 8 * 90
+
+    def test_what_spot_orders_lock_is_known_from_the_report(self) -> None:
+        margin = account()
+        rows = asset_row("USDC", "1000"), asset_row("SOL", "10", "100", "0.9", locked="3")
+        margin.report(summary("1900", "1630", *rows), margin.mark())
+        margin.apply_balance(balance_update("10", asset="SOL"))
+        assert (margin.net_equity, margin.available) == (1900, 1900)
 
     def test_price_that_moved_is_no_residual(self) -> None:
         margin = account()
@@ -383,7 +405,7 @@ class TestOtherCollateral:
         assert margin.available == 2760
 
     def test_dollars_need_no_price(self) -> None:
-        margin = account()
+        margin = AccountMargin()
         margin.report(summary("900", "900", asset_row("SOL", "10", "100", "0.9")), margin.mark())
         margin.apply_balance(balance_update("50"))
         assert margin.net_equity == 950

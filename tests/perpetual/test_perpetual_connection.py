@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from backpack_connector.backpack_exchange import BackpackExchange
 from backpack_connector.protocol.enums import Side
+from backpack_connector.protocol.rate_limits import STANDARD_POOL
 from backpack_connector.protocol.streams import POSITION_UPDATES
 from tests.perpetual.session import PAIR, PerpetualWorld, perpetual_world, shown
 from tests.perpetual.taken_over import about_perpetuals, picked_from, taken_from
@@ -98,6 +100,17 @@ async def test_f29_poll_costs_the_same_however_many_orders_and_positions_there_a
         await here.heard(connector)
         asked = [request.operation_id for request in here.double.requests[seen:] if request.timestamp_ms]
         assert asked == list(POLLED)
+
+
+async def test_f29_spot_and_perpetual_connector_of_one_account_share_the_limits() -> None:
+    async with perpetual_world() as here:
+        perpetual = here.connector(PAIR)
+        spot = BackpackExchange(here.key, here.secret, trading_pairs=[PAIR], domain="backpack_simulator")
+        for connector in (perpetual, spot):
+            await connector.request("get_account")
+        pools = [connector.throttler.pool(STANDARD_POOL) for connector in (perpetual, spot)]
+        assert pools[0]._window is pools[1]._window
+        assert pools[0].used >= 2
 
 
 # Private stream

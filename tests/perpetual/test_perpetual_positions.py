@@ -145,6 +145,23 @@ async def test_f44_profit_of_a_position_in_a_market_that_is_not_traded_follows_i
         assert PAIR not in connector.account_positions
 
 
+async def test_mark_prices_of_markets_that_are_not_traded_are_subscribed_once_and_again_after_a_reconnect() -> None:
+    async with perpetual_world(with_double=True) as here:
+        connector = await here.started(PAIR)
+        here.trade_elsewhere(Side.BID, "2760", "2", symbol=OTHER_SYMBOL)
+        here.trade_elsewhere(Side.BID, "2760", "1", symbol=OTHER_SYMBOL)
+        await until(lambda: shown(connector, OTHER_PAIR) == (3, 2760))
+        followed = f"markPrice.{OTHER_SYMBOL}"
+        await until(lambda: followed in here.double.public.streams)
+        assert here.double.public.streams.count(followed) == 1
+        await here.double.public.close()
+        await until(lambda: not connector.ready)
+        await until(lambda: connector.ready)
+        await until(lambda: here.double.public.streams.count(followed) == 1)
+        here.simulator.set_index_price(OTHER_SYMBOL, Decimal(2770))
+        await until(lambda: connector.account_positions[OTHER_PAIR].unrealized_pnl == 30)
+
+
 # Ends
 
 

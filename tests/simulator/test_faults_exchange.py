@@ -1,0 +1,413 @@
+"""Faults of the exchange itself: its clock, its state, its markets, keys, and what it does to orders and positions."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+import pytest
+
+from backpack_connector.protocol.enums import OrderBookState
+from backpack_connector.simulator import Simulator, running_simulator
+from backpack_connector.simulator.clock import HOUR_US
+from backpack_connector.simulator.faults_kinds import FaultKind
+from backpack_connector.simulator.refusals import Refusal
+from tests.simulator.faults_support import ORDER, inject, orders_of
+from tests.simulator.support import SYMBOL, Client, FakeClock, assert_sound, levels, limit
+from tests.simulator.test_websocket import Stream, place
+
+PERP = "SOL_USDC_PERP"
+ORDERS = "account.orderUpdate"
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[Simulator]:
+    """Give a simulator whose time stands still unless a test moves it."""
+    async with running_simulator(background=False, clock=FakeClock()) as running:
+        yield running
+        assert_sound(running.exchange)
+
+
+@pytest.fixture
+async def private(simulator: Simulator, http: aiohttp.ClientSession, alice: Client) -> AsyncIterator[Stream]:
+    async with http.ws_connect(simulator.ws_url) as socket:
+        stream = Stream(socket)
+        await stream.send(alice.subscription(ORDERS))
+        await stream.settle()
+        yield stream
+
+
+async def symbols(client: Client, operation: str = "get_markets") -> set[str]:
+    status, rows = await client.call(operation)
+    assert status == 200
+    return {row["symbol"] for row in rows}
+
+
+# The clock
+
+
+async def test_a_skewed_clock_is_told_and_judges_requests(simulator: Simulator, alice: Client) -> None:
+    engine_ms = simulator.now_ms()
+    fault_id = inject(simulator, FaultKind.CLOCK_SKEWED, offset_s=7.5)
+    assert int((await alice.call("get_time"))[1]) == engine_ms + 7_500
+    assert (await alice.call("get_balances"))[0] == 200  # signed with the server's time
+    alice.now_ms = lambda: engine_ms  # type: ignore[method-assign]
+    status, answer = await alice.call("get_balances")
+    assert (status, answer["message"]) == (400, "Request has expired")
+    simulator.faults.end(fault_id)
+    assert int((await alice.call("get_time"))[1]) == engine_ms
+    assert (await alice.call("get_balances"))[0] == 200
+
+
+async def test_steps_of_the_clock_add_up_and_go_back(simulator: Simulator, alice: Client) -> None:
+    engine_ms = simulator.now_ms()
+    inject(simulator, FaultKind.CLOCK_SKEWED, offset_s=60, duration_s=10)
+    inject(simulator, FaultKind.CLOCK_SKEWED, offset_s=-3_600)
+    assert simulator.now_ms() == engine_ms - 3_540_000
+    simulator.advance_clock(10)
+    assert simulator.now_ms() == engine_ms + 10_000 - 3_600_000
+    alice.now_ms = lambda: engine_ms  # type: ignore[method-assign]
+    _, answer = await alice.call("get_balances")
+    assert answer["message"] == "Invalid timestamp: must be within 10 minutes of current time"
+
+
+async def test_the_engine_does_not_follow_a_skewed_clock(simulator: Simulator, private: Stream, alice: Client) -> None:
+    inject(simulator, FaultKind.CLOCK_SKEWED, offset_s=2 * HOUR_US // 10**6)
+    settled = len(simulator.exchange.markets[PERP].settled_funding)
+    _, answer = await alice.call("execute_order", ORDER)
+    (frame,) = await private.settle()
+    assert simulator.now_ms() - answer["createdAt"] >= 7_199_000
+    assert simulator.now_ms() - frame["data"]["E"] // 1000 >= 7_199_000
+    simulator.advance_clock(1)
+    assert len(simulator.exchange.markets[PERP].settled_funding) == settled
+
+
+async def test_subscriptions_are_judged_by_the_skewed_clock_too(
+    simulator: Simulator, private: Stream, bob: Client
+) -> None:
+    frame = bob.subscription(ORDERS)
+    inject(simulator, FaultKind.CLOCK_SKEWED, offset_s=30)
+    await private.send(frame)
+    assert (await private.next())["error"]["message"] == "Request has expired"
+
+
+# Maintenance and keys
+
+
+async def test_maintenance_is_told_and_orders_are_refused(simulator: Simulator, alice: Client) -> None:
+    assert (await alice.call("get_status"))[1] == {"message": None, "status": "Ok"}
+    await alice.call("execute_order", ORDER)
+    inject(simulator, FaultKind.MAINTENANCE, message="Back at noon", duration_s=60)
+    assert (await alice.call("get_status"))[1] == {"message": "Back at noon", "status": "Maintenance"}
+    for operation, body in (
+        ("execute_order", ORDER),
+        ("execute_order_batch", [ORDER]),
+        ("cancel_order", {"symbol": SYMBOL, "clientId": 7}),
+        ("cancel_open_orders", {"symbol": SYMBOL}),
+        ("update_account_settings", {"leverageLimit": "5"}),
+    ):
+        status, answer = await alice.call(operation, body)
+        assert (status, answer) == (503, {"code": "MAINTENANCE", "message": "Back at noon"}), operation
+    assert len((await alice.call("get_open_orders"))[1]) == 1
+    assert orders_of(simulator, alice) == [7]
+    simulator.advance_clock(60)
+    assert (await alice.call("get_status"))[1]["status"] == "Ok"
+    assert (await alice.call("cancel_order", {"symbol": SYMBOL, "clientId": 7}))[0] == 200
+
+
+async def test_maintenance_of_some_operations(simulator: Simulator, alice: Client) -> None:
+    inject(simulator, FaultKind.MAINTENANCE, operations=("execute_order",))
+    assert (await alice.call("execute_order", ORDER))[0] == 503
+    assert await alice.call("cancel_open_orders", {"symbol": SYMBOL}) == (200, [])
+    assert (await alice.call("get_status"))[1] == {"message": "System is under maintenance", "status": "Maintenance"}
+
+
+async def test_a_revoked_key_gets_nothing_any_more(
+    simulator: Simulator, private: Stream, alice: Client, bob: Client
+) -> None:
+    await private.send(bob.subscription(ORDERS))
+    await private.subscribe(f"trade.{SYMBOL}")
+    await alice.call("execute_order", ORDER)
+    assert len(await private.settle()) == 1
+    fault_id = inject(simulator, FaultKind.KEY_REVOKED, account=alice.key)
+    for operation, parameters in (("get_balances", None), ("cancel_order", {"symbol": SYMBOL, "clientId": 7})):
+        status, answer = await alice.call(operation, parameters)
+        assert (status, answer) == (401, {"code": "UNAUTHORIZED", "message": "Unauthorized"})
+    assert (await alice.call("get_depth", {"symbol": SYMBOL}))[0] == 200
+    # The order trades, the owner hears nothing of it, everybody else does.
+    await bob.call("execute_order", {**ORDER, "side": "Ask"})
+    frames = await private.settle()
+    assert [frame["stream"] for frame in frames].count(f"trade.{SYMBOL}") == 1
+    assert {frame["data"]["S"] for frame in frames if frame["stream"] == ORDERS} == {"Ask"}
+    await private.send(alice.subscription(ORDERS))
+    assert await private.next() == {"id": None, "error": {"code": 4003, "message": "Unauthorized"}}
+    simulator.faults.end(fault_id)
+    assert (await alice.call("get_balances"))[0] == 200
+    await alice.call("execute_order", {**ORDER, "clientId": 9})
+    assert await private.settle() == []  # it has to subscribe again
+    await private.send(alice.subscription(ORDERS))
+    assert await private.settle() == []
+    await alice.call("cancel_order", {"symbol": SYMBOL, "clientId": 9})
+    assert len(await private.settle()) == 1
+
+
+# Markets
+
+
+async def test_a_market_is_closed_and_opens_again(simulator: Simulator, alice: Client) -> None:
+    await alice.call("execute_order", ORDER)
+    inject(simulator, FaultKind.MARKET_STATE, market=SYMBOL, state=OrderBookState.CLOSED, duration_s=30)
+    assert (await alice.call("get_market", {"symbol": SYMBOL}))[1]["orderBookState"] == "Closed"
+    assert (await alice.call("get_depth", {"symbol": SYMBOL}))[0] == 404
+    assert (await alice.call("execute_order", ORDER))[0] == 400
+    simulator.advance_clock(30)
+    assert (await alice.call("get_market", {"symbol": SYMBOL}))[1]["orderBookState"] == "Open"
+    assert (await alice.call("get_depth", {"symbol": SYMBOL}))[0] == 200
+
+
+async def test_a_market_becomes_post_only(simulator: Simulator, alice: Client) -> None:
+    place(simulator, "x", limit("Ask", "151", "1"))
+    inject(simulator, FaultKind.MARKET_STATE, market=SYMBOL, state=OrderBookState.POST_ONLY)
+    status, answer = await alice.call("execute_order", {**ORDER, "price": "151"})
+    assert (status, answer["message"]) == (400, "Order would immediately match and take")
+    assert (await alice.call("execute_order", ORDER))[0] == 200
+
+
+async def test_the_last_fault_about_a_market_counts(simulator: Simulator) -> None:
+    market = simulator.exchange.markets["SPCX.US_USDC"]
+    assert market.state is OrderBookState.POST_ONLY
+    ids = [
+        inject(simulator, FaultKind.MARKET_STATE, market=market.symbol, state=state)
+        for state in (OrderBookState.OPEN, OrderBookState.CANCEL_ONLY)
+    ]
+    assert market.state is OrderBookState.CANCEL_ONLY
+    simulator.faults.end(ids[0])
+    assert market.state is OrderBookState.CANCEL_ONLY
+    simulator.faults.end(ids[1])
+    assert market.state is OrderBookState.POST_ONLY
+    # What somebody else sets while no fault is about it, stays.
+    simulator.exchange.set_market_state(market.symbol, OrderBookState.OPEN)
+    inject(simulator, FaultKind.MARKET_STATE, market=SYMBOL, state=OrderBookState.CLOSED)
+    assert market.state is OrderBookState.OPEN
+
+
+@pytest.mark.parametrize("symbol", [SYMBOL, PERP])
+async def test_a_market_is_unlisted_and_listed_at_run_time(
+    simulator: Simulator, http: aiohttp.ClientSession, alice: Client, symbol: str
+) -> None:
+    place(simulator, "x", limit("Ask", "150", "1", symbol=symbol))
+    place(simulator, "y", limit("Bid", "150", "1", symbol=symbol))
+    for operation in ("get_markets", "get_tickers"):
+        assert symbol in await symbols(alice, operation)
+    fault_id = inject(simulator, FaultKind.MARKET_UNLISTED, market=symbol)
+    for operation in ("get_markets", "get_tickers", "get_mark_prices", "get_open_interest"):
+        assert symbol not in await symbols(alice, operation), operation
+    for operation in ("get_market", "get_depth", "get_ticker", "get_recent_trades"):
+        status, answer = await alice.call(operation, {"symbol": symbol})
+        assert (status, answer["message"]) == (400, "Invalid market symbol"), operation
+    assert (await alice.call("get_funding_interval_rates", {"symbol": symbol}))[1] == []
+    status, answer = await alice.call("execute_order", {**ORDER, "symbol": symbol})
+    assert (status, "Invalid market symbol" in answer) == (400, True)
+    async with http.ws_connect(simulator.ws_url) as socket:
+        stream = Stream(socket)
+        await stream.subscribe(f"depth.{symbol}")
+        assert not simulator.hub.is_wanted((None, f"depth.{symbol}"))
+    simulator.faults.end(fault_id)
+    assert symbol in await symbols(alice)
+    assert (await alice.call("get_depth", {"symbol": symbol}))[0] == 200
+    assert (await alice.call("execute_order", {**ORDER, "symbol": symbol}))[0] == 200
+
+
+async def test_a_market_stays_unlisted_whatever_state_it_is_given(simulator: Simulator) -> None:
+    market = simulator.exchange.markets[SYMBOL]
+    inject(simulator, FaultKind.MARKET_UNLISTED, market=SYMBOL)
+    inject(simulator, FaultKind.MARKET_STATE, market=SYMBOL, state=OrderBookState.OPEN)
+    assert (market.is_listed, market.state) == (False, OrderBookState.CLOSED)
+    simulator.faults.end()
+    assert (market.is_listed, market.state) == (True, OrderBookState.OPEN)
+
+
+# What the exchange does
+
+
+async def test_the_exchange_cancels_an_order(simulator: Simulator, private: Stream, alice: Client) -> None:
+    _, order = await alice.call("execute_order", ORDER)
+    await alice.call("execute_order", {**ORDER, "clientId": 8})
+    inject(simulator, FaultKind.ORDER_CANCELLED, account=alice.key, order_id=order["id"])
+    events = [(frame["data"]["e"], frame["data"]["c"]) for frame in await private.settle()]
+    assert events[-1] == ("orderCancelled", 7)
+    assert [row["clientId"] for row in (await alice.call("get_open_orders"))[1]] == [8]
+
+
+async def test_chance_picks_the_order_that_is_cancelled(simulator: Simulator, alice: Client, bob: Client) -> None:
+    picks = []
+    for _ in range(2):
+        for client_id in range(10):
+            await alice.call("execute_order", {**ORDER, "clientId": client_id})
+            await bob.call("execute_order", {**ORDER, "clientId": client_id})
+        inject(simulator, FaultKind.ORDER_CANCELLED, account=alice.key, market=SYMBOL, count=4, seed=6)
+        for _ in range(3):
+            simulator.advance_clock(1)
+        account = simulator.exchange.open_account(alice.key)
+        picks.append({order.client_id for order in account.open_orders.values()})
+        simulator.advance_clock(1)
+        assert len(account.open_orders) == 6
+        await alice.call("cancel_open_orders", {"symbol": SYMBOL})
+    assert picks[0] == picks[1]
+    assert picks[0] != set(range(4, 10))
+    assert len(simulator.exchange.open_account(bob.key).open_orders) == 20
+
+
+async def test_a_cancel_waits_for_an_order(simulator: Simulator, alice: Client) -> None:
+    fault_id = inject(simulator, FaultKind.ORDER_CANCELLED, account=alice.key)
+    assert simulator.faults.struck_count(fault_id) == 0
+    await alice.call("execute_order", ORDER)
+    simulator.advance_clock(1)
+    assert simulator.faults.struck_count(fault_id) == 1
+    assert (await alice.call("get_open_orders"))[1] == []
+
+
+async def test_orders_that_wait_for_a_trigger_are_cancelled_too(simulator: Simulator, alice: Client) -> None:
+    trigger = {"symbol": SYMBOL, "side": "Ask", "orderType": "Market", "triggerPrice": "140", "triggerQuantity": "1"}
+    assert (await alice.call("execute_order", trigger))[1]["status"] == "TriggerPending"
+    inject(simulator, FaultKind.ORDER_CANCELLED, account=alice.key)
+    assert (await alice.call("get_open_orders"))[1] == []
+
+
+async def test_a_price_is_traded_and_fills_what_rests_there(
+    simulator: Simulator, private: Stream, alice: Client
+) -> None:
+    await alice.call("execute_order", ORDER)
+    await alice.call("execute_order", {**ORDER, "price": "149", "clientId": 8})
+    await alice.call("execute_order", {**ORDER, "price": "148", "clientId": 9})
+    await private.settle()
+    inject(simulator, FaultKind.PRICE_TRADED, market=SYMBOL, price=Decimal("149"))
+    filled = [(frame["data"]["c"], frame["data"]["X"]) for frame in await private.settle()]
+    assert filled == [(7, "Filled"), (8, "Filled")]
+    assert simulator.exchange.markets[SYMBOL].last_price == 149
+    inject(simulator, FaultKind.PRICE_TRADED, market=SYMBOL, price=Decimal("148"), quantity=Decimal("0.5"))
+    assert (await alice.call("get_open_orders"))[1][0]["executedQuantity"] == "0.5"
+
+
+async def test_a_price_between_the_books_is_traded_by_others(simulator: Simulator) -> None:
+    place(simulator, "x", limit("Bid", "149", "1"))
+    place(simulator, "x", limit("Ask", "151", "1"))
+    before = levels(simulator.exchange)
+    inject(simulator, FaultKind.PRICE_TRADED, market=SYMBOL, price=Decimal("150.5"), quantity=Decimal("3"))
+    trade = simulator.exchange.markets[SYMBOL].trades[-1]
+    assert (trade.price, trade.quantity) == (Decimal("150.5"), 3)
+    assert levels(simulator.exchange) == before
+    inject(simulator, FaultKind.PRICE_TRADED, market="ETH_USDC", price=Decimal("4000"))
+    assert simulator.exchange.markets["ETH_USDC"].last_price == 4000
+
+
+async def test_a_seller_is_filled_from_the_other_side(simulator: Simulator, alice: Client) -> None:
+    await alice.call("execute_order", {**ORDER, "side": "Ask", "price": "151"})
+    inject(simulator, FaultKind.PRICE_TRADED, market=SYMBOL, price=Decimal("152"))
+    assert (await alice.call("get_order_history"))[1][0]["status"] == "Filled"
+
+
+async def test_an_order_is_filled_behind_what_comes_before_it(simulator: Simulator, alice: Client) -> None:
+    place(simulator, "x", limit("Bid", "150.2", "3"))
+    place(simulator, "x", limit("Bid", "150", "1"))
+    _, order = await alice.call("execute_order", ORDER)
+    place(simulator, "x", limit("Bid", "150", "5"))
+    for quantity, filled in (("0.5", "0.5"), (None, "2")):
+        wanted = None if quantity is None else Decimal(quantity)
+        inject(simulator, FaultKind.PRICE_TRADED, account=alice.key, order_id=order["id"], quantity=wanted)
+        row = (await alice.call("get_order_history"))[1][0]
+        assert row["executedQuantity"] == filled
+    assert [(Decimal(row[0]), Decimal(row[1])) for row in levels(simulator.exchange)[0]] == [(150, 5)]
+
+
+async def test_a_trade_goes_through_price_bands_step_by_step(simulator: Simulator, alice: Client) -> None:
+    """The impact band lets a taker one per cent deep at a time (API §5.2)."""
+    for price in ("150", "147", "144"):
+        await alice.call("execute_order", {**ORDER, "price": price})
+    inject(simulator, FaultKind.PRICE_TRADED, market=SYMBOL, price=Decimal("144"))
+    assert (await alice.call("get_open_orders"))[1] == []
+
+
+async def test_a_trade_that_is_impossible_is_refused(simulator: Simulator) -> None:
+    for price in ("1000000", "150.123"):
+        with pytest.raises(Refusal):
+            inject(simulator, FaultKind.PRICE_TRADED, market=SYMBOL, price=Decimal(price))
+    inject(simulator, FaultKind.MARKET_STATE, market=SYMBOL, state=OrderBookState.CLOSED)
+    with pytest.raises(Refusal):
+        inject(simulator, FaultKind.PRICE_TRADED, market=SYMBOL, price=Decimal("150"))
+    assert [row["kind"] for row in simulator.faults.payload() if row["isActive"]] == ["market_state"]
+
+
+async def test_a_refusal_in_a_later_second_is_tried_again(simulator: Simulator, alice: Client) -> None:
+    await alice.call("execute_order", ORDER)
+    fault_id = inject(simulator, FaultKind.PRICE_TRADED, account=alice.key, count=2)
+    assert simulator.faults.struck_count(fault_id) == 1
+    await alice.call("execute_order", {**ORDER, "clientId": 8})
+    closed = inject(simulator, FaultKind.MARKET_STATE, market=SYMBOL, state=OrderBookState.CLOSED)
+    simulator.advance_clock(1)
+    assert simulator.faults.struck_count(fault_id) == 1
+    simulator.faults.end(closed)
+    simulator.advance_clock(1)
+    assert simulator.faults.struck_count(fault_id) == 2
+    assert (await alice.call("get_open_orders"))[1] == []
+
+
+async def test_a_position_is_liquidated(simulator: Simulator, private: Stream, alice: Client) -> None:
+    place(simulator, "x", limit("Ask", "150", "5", symbol=PERP))
+    place(simulator, "x", limit("Bid", "149.5", "3", symbol=PERP))
+    await alice.call("execute_order", {**ORDER, "symbol": PERP, "quantity": "5"})
+    await alice.call("execute_order", ORDER)
+    await private.settle()
+    inject(simulator, FaultKind.POSITION_LIQUIDATED, account=alice.key, market=PERP)
+    events = [frame["data"] for frame in await private.settle()]
+    assert (events[0]["e"], events[0]["R"], events[0]["s"]) == ("orderExpired", "Liquidation", SYMBOL)
+    fills = [(data["O"], Decimal(data["l"])) for data in events if data["e"] == "orderFill"]
+    assert fills == [("LIQUIDATION_AUTOCLOSE", Decimal(3)), ("BACKSTOP_LIQUIDITY_PROVIDER", Decimal(2))]
+    assert (await alice.call("get_positions"))[1] == []
+    kinds = {row["systemOrderType"] for row in (await alice.call("get_fills"))[1]}
+    assert kinds == {None, "LiquidatePositionOnBook", "LiquidatePositionOnBackstop"}
+    status, answer = await alice.call("execute_order", {**ORDER, "clientId": 11})
+    assert status == 200, answer
+
+
+async def test_a_liquidation_waits_for_a_position(simulator: Simulator, alice: Client) -> None:
+    fault_id = inject(simulator, FaultKind.POSITION_LIQUIDATED, account=alice.key)
+    assert simulator.faults.struck_count(fault_id) == 0
+    place(simulator, "x", limit("Bid", "150", "1", symbol=PERP))
+    await alice.call("execute_order", {**ORDER, "symbol": PERP, "side": "Ask", "quantity": "1"})
+    assert simulator.exchange.net_quantity(alice.key, PERP) == -1
+    simulator.advance_clock(1)
+    assert simulator.faults.struck_count(fault_id) == 1
+    assert simulator.exchange.net_quantity(alice.key, PERP) == 0
+
+
+async def test_background_orders_are_left_alone(http: aiohttp.ClientSession) -> None:
+    async with running_simulator(background=True) as simulator:
+        fault_id = inject(simulator, FaultKind.ORDER_CANCELLED)
+        assert simulator.faults.struck_count(fault_id) == 0
+
+
+async def test_orders_are_filled_while_the_client_is_away(
+    simulator: Simulator, private: Stream, http: aiohttp.ClientSession, alice: Client
+) -> None:
+    """What a script does: cut all connections, let things happen, let the client back."""
+    for client_id in range(3):
+        await alice.call("execute_order", {**ORDER, "clientId": client_id})
+    await private.settle()
+    away: list[Any] = [
+        inject(simulator, FaultKind.SOCKET_REFUSED),
+        inject(simulator, FaultKind.REQUEST_LOST),
+    ]
+    inject(simulator, FaultKind.SOCKET_DROPPED)
+    inject(simulator, FaultKind.PRICE_TRADED, market=SYMBOL, price=Decimal("150"), quantity=Decimal("3"))
+    inject(simulator, FaultKind.ORDER_CANCELLED, account=alice.key)
+    with pytest.raises(aiohttp.WSServerHandshakeError):
+        await http.ws_connect(simulator.ws_url)
+    with pytest.raises(aiohttp.ClientError):
+        await alice.call("get_open_orders")
+    for fault_id in away:
+        simulator.faults.end(fault_id)
+    rows = (await alice.call("get_order_history"))[1]
+    assert sum(Decimal(row["executedQuantity"]) for row in rows) == 3
+    statuses = sorted(row["status"] for row in rows)
+    assert statuses in (["Cancelled", "Filled", "New"], ["Cancelled", "Filled", "PartiallyFilled"])
