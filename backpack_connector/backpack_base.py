@@ -257,7 +257,8 @@ class BackpackExchangeBase(
         return 0
 
     def on_order_ended(self, client_order_id: str) -> None:
-        """Hear that an order is not tracked any longer, whatever its end was; nothing by default."""
+        """Hear that an order is not tracked any longer, whatever its end was."""
+        self._request_ended_at.pop(client_order_id, None)
 
     def on_open_orders(self, orders: list[Order], asked_at: int) -> None:
         """Take a complete list of the account's open orders, asked at a place; nothing by default."""

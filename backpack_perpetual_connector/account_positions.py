@@ -29,6 +29,7 @@ class AccountPositions(_Base):
         self._positions = Positions()
         self._margin = AccountMargin()
         self._interval_ends: dict[str, int | None] = {}
+        self._positions_received = False
         super().__init__(*args, **kwargs)
 
     async def _update_positions(self) -> None:
@@ -43,6 +44,7 @@ class AccountPositions(_Base):
         known = [row for row in rows if self.trading_pair_or_none(row.symbol) is not None]
         self._positions.replace(known, asked_at, is_complete=not complaints)
         self._margin.replace_positions(known, margin_asked_at, is_complete=not complaints)
+        self._positions_received = True
         self._publish_positions()
 
     async def liquidation_price(self, trading_pair: str) -> Decimal | None:
@@ -67,7 +69,8 @@ class AccountPositions(_Base):
 
     def on_listed_mark_price(self, row: MarkPrice) -> None:
         """Take a row of get_mark_prices: the margin of an order can be told before the stream has said anything."""
-        self._margin.apply_mark(row.symbol, row.mark_price, 0.0)  # a row has no time, and the stream is newer
+        if self.trading_pair_or_none(row.symbol) is not None:
+            self._margin.apply_mark(row.symbol, row.mark_price, 0.0)  # a row has no time, and the stream is newer
 
     def on_mark_price(self, update: MarkPriceUpdate) -> None:
         """Take a message of the mark price stream."""

@@ -14,6 +14,7 @@ from backpack_connector.backpack_api_order_book_data_source import BackpackAPIOr
 from backpack_connector.protocol.messages import MarkPriceUpdate
 from backpack_connector.protocol.models import MarkPrice, read_rows
 from backpack_connector.protocol.streams import mark_price_stream, subscribe_frame
+from backpack_connector.protocol.wire import read
 from backpack_perpetual_connector.to_hummingbot import funding_info, funding_info_update, unknown_funding_info
 
 if TYPE_CHECKING:
@@ -48,6 +49,12 @@ class BackpackPerpetualAPIOrderBookDataSource(BackpackAPIOrderBookDataSource, Pe
             streams = [mark_price_stream(symbol) for symbol in sorted(self._followed)]
             await ws.send(WSJSONRequest(payload=subscribe_frame(streams)))
 
+    async def unsubscribe_from_trading_pair(self, trading_pair: str) -> bool:
+        # The mark price ends with the rest; whoever still needs it has to follow it again.
+        pairs_of = self._connector.trading_pair_or_none
+        self._followed = {symbol for symbol in self._followed if trading_pair not in (symbol, pairs_of(symbol))}
+        return await super().unsubscribe_from_trading_pair(trading_pair)
+
     def _streams_of(self, symbol: str) -> list[str]:
         return [*super()._streams_of(symbol), mark_price_stream(symbol)]
 
@@ -65,12 +72,14 @@ class BackpackPerpetualAPIOrderBookDataSource(BackpackAPIOrderBookDataSource, Pe
         """
         symbols: dict[str, str] = {self._connector.symbol_of_pair(pair): pair for pair in trading_pairs}
         # Asking for one symbol is refused when its market is closed (API §2.3, markPrices), asking for all is not.
-        answer = await self._connector.request("get_mark_prices")
-        rows = [row for row in answer or [] if isinstance(row, dict) and row.get("symbol") in symbols]
+        listed = read(list[Any], await self._connector.request("get_mark_prices"), "get_mark_prices")
+        rows = [row for row in listed if isinstance(row, dict) and row.get("symbol") in symbols]
         mark_prices, complaints = read_rows(MarkPrice, rows, "get_mark_prices")
         for complaint in complaints:
             self.logger().warning(f"A mark price was left out: {complaint}")
-        for row in mark_prices:
+        # The account may have positions and orders in any market.
+        others, _ = read_rows(MarkPrice, [row for row in listed if row not in rows], "get_mark_prices")
+        for row in [*mark_prices, *others]:
             self._connector.on_listed_mark_price(row)
         infos = {pair: unknown_funding_info(pair) for pair in trading_pairs}
         infos.update({symbols[row.symbol]: funding_info(row, symbols[row.symbol]) for row in mark_prices})

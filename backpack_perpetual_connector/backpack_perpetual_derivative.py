@@ -58,6 +58,7 @@ class BackpackPerpetualDerivative(AccountFunding, AccountPositions, BackpackExch
         **kwargs: Any,
     ) -> None:
         self._leverage_limit: Decimal | None = None
+        self._leverage_changes = 0
         self._has_warned_of_leverage = False
         self._told_closes: set[str] = set()
         super().__init__(backpack_api_key, backpack_api_secret, domain=domain, **kwargs)
@@ -66,6 +67,14 @@ class BackpackPerpetualDerivative(AccountFunding, AccountPositions, BackpackExch
         self.real_time_balance_update = True
 
     # What Hummingbot asks about the connector
+
+    @property
+    def status_dict(self) -> dict[str, bool]:
+        status: dict[str, bool] = super().status_dict
+        # A strategy that is told "ready" takes a position that is not shown for none, and opens another one.
+        is_known = self._positions_received and self._leverage_limit is not None
+        status["account_balance"] = status["account_balance"] and (is_known or not self.is_trading_required)
+        return status
 
     def supported_position_modes(self) -> list[PositionMode]:
         return [PositionMode.ONEWAY]
@@ -206,6 +215,7 @@ class BackpackPerpetualDerivative(AccountFunding, AccountPositions, BackpackExch
 
     def on_order_ended(self, client_order_id: str) -> None:
         """Stop counting the margin of an order that ended, also of one that the exchange never had."""
+        super().on_order_ended(client_order_id)
         self._margin.release(client_order_id)
 
     # Orders
@@ -336,8 +346,10 @@ class BackpackPerpetualDerivative(AccountFunding, AccountPositions, BackpackExch
         return PositionMode.ONEWAY
 
     async def _update_trading_fees(self) -> None:
+        changes = self._leverage_changes
         account = await self._update_account()
-        self._on_leverage_limit(account.leverage_limit)
+        if changes == self._leverage_changes:  # otherwise the answer may be older than the limit that the bot has set
+            self._on_leverage_limit(account.leverage_limit)
 
     def _on_leverage_limit(self, leverage_limit: Decimal) -> None:
         """Take the account's leverage limit, which counts for every pair (F22)."""
@@ -364,6 +376,7 @@ class BackpackPerpetualDerivative(AccountFunding, AccountPositions, BackpackExch
             await self.request("update_account_settings", {"leverageLimit": str(leverage)})
         except BackpackError as error:
             return False, str(error)
+        self._leverage_changes += 1
         self._leverage_limit = Decimal(leverage)  # asked for, so no news
         self._on_leverage_limit(self._leverage_limit)
         return True, ""

@@ -348,7 +348,7 @@ class AccountMargin:
 
     def _reckon(self, symbol: str, engine_timestamp: float) -> None:
         """Bring the sums up to date with one market, and tell when what changed it happened."""
-        market = self._markets[symbol]
+        market = self._market(symbol)
         known = market.margins(self._leverage, with_orders_on_their_way=False)
         with_orders = market.margins(self._leverage) if any(market.on_their_way.values()) else known
         old, new = self._reckoned.get(symbol, _NOTHING), _Reckoned(market.unrealized, known, with_orders)

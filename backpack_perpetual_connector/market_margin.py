@@ -86,7 +86,9 @@ class MarketMargin:
         return notional * (self.imf or _LEVERAGE_ONLY).fraction(notional, leverage) if notional > 0 else ZERO
 
     def apply_mark(self, mark_price: Decimal, engine_timestamp: float | None, place: int) -> None:
-        """Take a mark price unless a newer one is known; one without a time is the newest."""
+        """Take a mark price unless a newer one is known; one without a time is the newest, one of zero is none."""
+        if mark_price <= 0:
+            return
         if engine_timestamp is None:
             engine_timestamp = self._mark_timestamp
         if engine_timestamp >= self._mark_timestamp:
@@ -131,7 +133,7 @@ class MarketMargin:
             return
         self.imf = self.imf or row.imf_function
         self._set_position(row.net_quantity, row.mark_price, row.pnl_unrealized)
-        if self.mark_changed_at <= asked_at:
+        if self.mark_changed_at <= asked_at and row.mark_price > 0:
             self._set_mark(row.mark_price, asked_at)
 
     def _set_mark(self, mark_price: Decimal, place: int) -> None:
@@ -140,6 +142,8 @@ class MarketMargin:
 
     def _set_position(self, quantity: Decimal, mark_price: Decimal, unrealized: Decimal | None) -> None:
         self.quantity = quantity
+        if mark_price <= 0:  # none at all; the profit is then counted from the last one
+            mark_price = self.mark_price or ZERO
         self._cash = (unrealized or ZERO) - quantity * mark_price
 
     def _add(self, fill: _Fill) -> None:

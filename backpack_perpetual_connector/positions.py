@@ -50,6 +50,13 @@ class BackpackPosition(HummingbotPosition):
         """USDC that was settled into the balance already, or None when the exchange has not said."""
 
 
+def _usable(mark_price: Decimal, known: OpenPosition | None, entry_price: Decimal) -> Decimal:
+    """Return a mark price, or for one of zero, such as a market without trading may have, the best that is known."""
+    if mark_price > 0:
+        return mark_price
+    return entry_price if known is None else known.mark_price
+
+
 class Positions:
     """The open positions of one account, by symbol."""
 
@@ -84,7 +91,7 @@ class Positions:
             symbol=update.symbol,
             quantity=update.net_quantity,
             entry_price=update.entry_price,
-            mark_price=update.mark_price,
+            mark_price=_usable(update.mark_price, known, update.entry_price),
             realized=update.pnl_realized,
             engine_timestamp=update.event_timestamp,
             changed_at=self.mark(),
@@ -94,7 +101,7 @@ class Positions:
     def apply_mark(self, symbol: str, mark_price: Decimal) -> bool:
         """Take a new mark price; return whether there is a position that it changes."""
         known = self._positions.get(symbol)
-        if known is None or known.mark_price == mark_price:
+        if known is None or mark_price <= 0 or known.mark_price == mark_price:
             return False
         self._positions[symbol] = OpenPosition(
             symbol=symbol,
@@ -127,7 +134,7 @@ class Positions:
             symbol=row.symbol,
             quantity=row.net_quantity,
             entry_price=row.entry_price,
-            mark_price=row.mark_price,
+            mark_price=_usable(row.mark_price, known, row.entry_price),
             realized=row.pnl_realized,
             # Rows carry no time, so the last message's still tells which messages are older.
             engine_timestamp=0.0 if known is None else known.engine_timestamp,

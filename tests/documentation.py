@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from backpack_connector.protocol.endpoints import ENDPOINTS, Effect
+from backpack_connector.simulator import faults_kinds
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("backpack_connector", "backpack_perpetual_connector")
@@ -40,7 +41,23 @@ def operation_counts() -> str:
     return "\n".join(["| effect | operations |", "|---|---|", *rows])
 
 
-GENERATED: dict[str, Callable[[], str]] = {"module-map": module_map, "operation-counts": operation_counts}
+def fault_kinds() -> str:
+    """Return the simulator's faults: what each does, what it can be limited to, and its parameters (* = needed)."""
+    sentences = re.findall(r"^\| `(\w+)` \| (.+) \|$", faults_kinds.__doc__ or "", re.MULTILINE)
+    rows = []
+    for name, sentence in sentences:
+        row = faults_kinds.KINDS[faults_kinds.FaultKind(name)]
+        needed = [f"`{faults_kinds.WIRE_NAMES[field]}`*" for field in sorted(row.required)]
+        further = [f"`{faults_kinds.WIRE_NAMES[field]}`" for field in sorted(row.scope | row.parameters)]
+        rows.append(f"| `{name}` | {sentence} | {', '.join(needed + further)} |")
+    return "\n".join(["| kind | what happens | scope and parameters |", "|---|---|---|", *rows])
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "fault-kinds": fault_kinds,
+    "module-map": module_map,
+    "operation-counts": operation_counts,
+}
 
 
 def rendered(text: str) -> str:

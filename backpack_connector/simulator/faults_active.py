@@ -22,7 +22,7 @@ class Occasion(msgspec.Struct, frozen=True, kw_only=True):
     operation: str | None = None
     stream: str | None = None
     account: str | None = None
-    markets: Sequence[str] = ()
+    markets: Sequence[str | None] = ()
     """A batch may concern several."""
 
 
@@ -108,7 +108,6 @@ class ActiveFaults:
         self._active: dict[int, ActiveFault] = {}
         self._by_kind: dict[FaultKind, list[ActiveFault]] = {}
         self._finished: deque[ActiveFault] = deque(maxlen=_FINISHED_KEPT)
-        self._next_end_us: int | None = None
 
     def __len__(self) -> int:
         return len(self._active)
@@ -121,7 +120,6 @@ class ActiveFaults:
         active = ActiveFault(next(self._ids), fault, self._clock())
         self._active[active.fault_id] = active
         self._by_kind.setdefault(fault.kind, []).append(active)
-        self._find_next_end()
         return active
 
     def end(self, active: ActiveFault) -> None:
@@ -132,16 +130,11 @@ class ActiveFaults:
         del self._active[active.fault_id]
         self._by_kind[active.fault.kind].remove(active)
         self._finished.append(active)
-        self._find_next_end()
         self._on_end(active)
-
-    def _find_next_end(self) -> None:
-        self._next_end_us = min((row.ends_us for row in self if row.ends_us is not None), default=None)
 
     def expire(self) -> None:
         """End the faults whose time is over."""
-        if self._next_end_us is None or (now_us := self._clock()) < self._next_end_us:
-            return
+        now_us = self._clock()
         for active in self:
             if active.ends_us is not None and active.ends_us <= now_us:
                 self.end(active)

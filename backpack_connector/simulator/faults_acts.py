@@ -119,8 +119,12 @@ class ExchangeFaults:
                 return
         instrument = self._exchange.markets[symbol].instrument
         wanted = instrument.min_quantity if quantity is None else quantity
-        self._place(MAKER_ACCOUNT, _limit(symbol, Side.BID, price, wanted, TimeInForce.GTC))
-        self._take(symbol, Side.ASK, price, wanted)
+        order = self._place(MAKER_ACCOUNT, _limit(symbol, Side.BID, price, wanted, TimeInForce.GTC)).order
+        try:
+            self._take(symbol, Side.ASK, price, wanted)
+        finally:
+            if order.order_id in self._exchange.open_account(MAKER_ACCOUNT).open_orders:
+                self._publish(self._exchange.cancel(MAKER_ACCOUNT, symbol, order_id=order.order_id))
 
     def _take(self, symbol: str, side: Side, price: Decimal, quantity: Decimal) -> None:
         """Trade a quantity up to a price, in as many orders as the price bands make necessary.

@@ -66,10 +66,7 @@ class _HeldBack:
 
     def put(self, delivery: Delivery, delay_s: float) -> None:
         """Hold a frame back, and no shorter than those before it."""
-        due_s = asyncio.get_running_loop().time() + delay_s
-        if self._waiting:
-            due_s = max(due_s, self._waiting[-1][0])
-        self._waiting.append((due_s, delivery))
+        self._waiting.append((asyncio.get_running_loop().time() + delay_s, delivery))
         self._set_timer()
 
     def flush(self) -> None:

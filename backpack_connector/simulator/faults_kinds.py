@@ -38,9 +38,12 @@
 Occasions: kinds about requests, frames and subscriptions have one each time that something in their scope happens;
 `socket_dropped`, `socket_closed` and `socket_silent` too, if they name streams. Otherwise these three and the last
 three of the table have one when they are set and one each second. `probability` decides on each occasion, after the
-first `skip` ones; `count` is how often a fault strikes at most (for the kinds just named once, unless more is said).
-The other kinds simply hold until they end. Chance comes from `seed` alone, so that the same occasions in the same
-order have the same outcome. `durationSeconds` is measured by the exchange's clock.
+first `skip` ones; `count` is how often a fault strikes at most (for the six kinds just named once, unless more is
+said). The other kinds simply hold until they end. Chance comes from `seed` alone, so that the same occasions in the
+same order have the same outcome. `durationSeconds` is measured by the exchange's clock.
+
+Clients made with aiohttp repeat a GET or DELETE by themselves, once, when a kept-alive connection ends: such a client
+may not notice a single loss, and a cancel whose answer was lost is sent twice.
 """
 
 import math
@@ -245,7 +248,7 @@ KINDS: Mapping[FaultKind, KindRow] = {
     FaultKind.POSITION_LIQUIDATED: _act({"market"}, required={"account"}),
 }
 
-_WIRE_NAMES = {field.name: field.encode_name for field in msgspec.structs.fields(Fault)}
+WIRE_NAMES: Mapping[str, str] = {field.name: field.encode_name for field in msgspec.structs.fields(Fault)}
 _AT = re.compile(r" - at `\$(?:\[(\d+)\])?\.?(.*)`$")
 
 
@@ -284,11 +287,11 @@ def check_fault(fault: Fault) -> None:
     """
     _check_values(fault)
     row = KINDS[fault.kind]
-    given = {name for name in _WIRE_NAMES if getattr(fault, name) not in (None, ())}
+    given = {name for name in WIRE_NAMES if getattr(fault, name) not in (None, ())}
     for name in sorted(given - row.fields):
-        raise invalid_request(f"`{_WIRE_NAMES[name]}` does not go with {fault.kind.value}")
+        raise invalid_request(f"`{WIRE_NAMES[name]}` does not go with {fault.kind.value}")
     for name in sorted(row.required - given):
-        raise invalid_request(f"{fault.kind.value} needs `{_WIRE_NAMES[name]}`")
+        raise invalid_request(f"{fault.kind.value} needs `{WIRE_NAMES[name]}`")
     for operation in fault.operations:
         if operation not in row.operations:
             raise invalid_request(f"{fault.kind.value} cannot be about the operation {operation!r}")
@@ -297,7 +300,7 @@ def check_fault(fault: Fault) -> None:
 
 
 def _check_values(fault: Fault) -> None:
-    numbers: list[Any] = [getattr(fault, name) for name in _WIRE_NAMES]
+    numbers: list[Any] = [getattr(fault, name) for name in WIRE_NAMES]
     if any(isinstance(number, (float, Decimal)) and not math.isfinite(number) for number in numbers):
         raise invalid_request("All numbers must be finite")
     for number in (fault.price, fault.quantity):

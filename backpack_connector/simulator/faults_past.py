@@ -16,7 +16,7 @@ from backpack_connector.protocol.enums import Side
 
 from .accounts import Account
 from .engine import Exchange
-from .events import BalanceChanged, Event, LevelChanged, OrderUpdated, PositionChanged
+from .events import Event, LevelChanged, OrderUpdated
 from .faults_kinds import Fault
 from .ledger import Balance
 from .margin import AccountMargin
@@ -88,10 +88,12 @@ class Recording:
         """Drop what was out of date at a time already, because nobody asks for earlier times any more."""
 
     def _accounts(self) -> list[Account]:
-        return [row for row in self.exchange.accounts if self._covers(row.account_id) and not row.is_background]
-
-    def _covers(self, account_id: str) -> bool:
-        return self.fault.account in (None, account_id)
+        """Return the accounts in the scope."""
+        return [
+            account
+            for account in self.exchange.accounts
+            if self.fault.account in (None, account.account_id) and not account.is_background
+        ]
 
 
 class PastBooks(Recording):
@@ -177,7 +179,7 @@ class PastOrders(Recording):
     def record(self, events: Sequence[Event]) -> None:
         """Keep the states of orders; an event carries a copy of its own."""
         for event in events:
-            if isinstance(event, OrderUpdated) and self._covers(event.order.account_id):
+            if isinstance(event, OrderUpdated):
                 states = self._states.setdefault(event.order.order_id, deque())
                 states.append(_PastOrder(event.time_us, event.order))
 
@@ -206,13 +208,8 @@ class PastAccounts(Recording):
         self.on_second()
 
     def record(self, events: Sequence[Event]) -> None:
-        """Look at the accounts that something happened to."""
-        touched = set()
-        for event in events:
-            if isinstance(event, OrderUpdated):
-                touched.add(event.order.account_id)
-            elif isinstance(event, BalanceChanged | PositionChanged):
-                touched.add(event.account_id)
+        """Look at the accounts with orders that something happened to; what else changes, seconds change."""
+        touched = {event.order.account_id for event in events if isinstance(event, OrderUpdated)}
         self._sample([account for account in self._accounts() if account.account_id in touched])
 
     def on_second(self) -> None:

@@ -58,7 +58,7 @@ class RequestFaults:
         await _wait(delays)
         if lost:
             return await _hang_up(request, lost[:1])
-        refusal = self._refusal(endpoint, occasion)
+        refusal = self._refusal(occasion)
         if refusal is not None:
             return refusal
         response: web.StreamResponse
@@ -70,9 +70,9 @@ class RequestFaults:
             response = await handler(request)
         return await _spoil(request, response, on_answer)
 
-    def _refusal(self, endpoint: Endpoint, occasion: Occasion) -> web.Response | None:
+    def _refusal(self, occasion: Occasion) -> web.Response | None:
         """Return the answer of an exchange that is closed, or has closed to this key."""
-        if endpoint.is_signed and any(row.covers(occasion) for row in self._active.of_kind(FaultKind.KEY_REVOKED)):
+        if any(row.covers(occasion) for row in self._active.of_kind(FaultKind.KEY_REVOKED)):
             return _json_error(UNAUTHORIZED, ErrorCode.UNAUTHORIZED, "Unauthorized")
         for active in self._active.of_kind(FaultKind.MAINTENANCE):
             if active.covers(occasion):
@@ -89,11 +89,10 @@ async def _occasion(endpoint: Endpoint, request: web.Request) -> Occasion:
         except ParseFailure:
             fields = {}
     rows = fields if isinstance(fields, list) else [fields]
-    symbols = [row.get("symbol") for row in rows if isinstance(row, dict)]
     return Occasion(
         operation=endpoint.operation_id,
         account=request.headers.get("X-API-Key") if endpoint.is_signed else None,
-        markets=[symbol for symbol in symbols if isinstance(symbol, str)],
+        markets=[row.get("symbol") for row in rows if isinstance(row, dict)],
     )
 
 

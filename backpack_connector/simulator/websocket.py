@@ -95,7 +95,8 @@ def check_stream_kind(name: str) -> None:
 
     Raises:   Refusal.
     """
-    if split_stream_name(name).kind not in _PUBLIC_KINDS | _PRIVATE_KINDS:
+    kinds = _PUBLIC_KINDS | _PRIVATE_KINDS
+    if split_stream_name(name).kind not in kinds and not any(kind.startswith(f"{name}.") for kind in kinds):
         raise invalid_request(f"There are no streams {name!r}")
 
 
@@ -213,7 +214,9 @@ class Session:
 
     def end_after_queue(self, action: Callable[[], None]) -> None:
         """Do what ends the connection as soon as the queue is written; nothing is queued behind it."""
-        if not self._is_ending and not self._queue.full():
+        if self._queue.full():
+            action()
+        elif not self._is_ending:
             self._queue.put_nowait(action)
         self._is_ending = True
 

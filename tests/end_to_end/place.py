@@ -26,7 +26,7 @@ from backpack_connector.demo.records import Journal, read_trades_database
 from backpack_connector.demo.story import bot_environment
 
 BOTS = Path(__file__).parent / "bots"
-FRESH_US = 2_500_000
+WRITTEN_US, DUE_US = 1_000_000, 2_500_000
 
 
 @dataclass
@@ -73,11 +73,15 @@ class Place:
     def open_order_ids(self) -> set[str]:
         return {order["orderId"] for order in self.account()["openOrders"]}
 
-    def has_fresh_orders(self, count: int) -> bool:
-        """Tell whether so many orders are open, and so new that the templates will not renew them just now."""
+    def is_calm(self, count: int) -> bool:
+        """Tell whether so many orders are open, old enough for Hummingbot to have written them down, and not yet due.
+
+        What a bot has posted and not written down when it is killed, no bot will know of.
+        """
         truth = self.simulator.whole_truth()
         orders = truth["accounts"][self.simulator.api_key]["openOrders"]
-        return len(orders) >= count and all(truth["timeUs"] - row["createdUs"] < FRESH_US for row in orders)
+        ages_us = [truth["timeUs"] - row["createdUs"] for row in orders]
+        return len(orders) >= count and all(WRITTEN_US < age_us < DUE_US for age_us in ages_us)
 
     def differences(self) -> list[str]:
         """Compare as the demo does, after the stop."""

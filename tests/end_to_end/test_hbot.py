@@ -73,7 +73,7 @@ def test_a_bot_trades_reports_and_stops(place: Place) -> None:
 def test_a_killed_bot_takes_its_open_orders_and_missed_fills_over(place: Place) -> None:
     place.store_keys()
     pid = place.start()
-    wait_for(lambda: len(place.journal().fills) > 0 and place.has_fresh_orders(2), 60, "open orders")
+    wait_for(lambda: len(place.journal().fills) > 0 and place.is_calm(2), 60, "calm moment")
     place.kill(pid)
     orphans = place.open_order_ids()
     known = len(place.journal().fills)
@@ -86,7 +86,7 @@ def test_a_killed_bot_takes_its_open_orders_and_missed_fills_over(place: Place) 
     place.start()
     wait_for(lambda: len(place.journal().fills) > known, 60, "recovered fill")
     assert orphans
-    wait_for(lambda: place.has_fresh_orders(2) and not orphans & place.open_order_ids(), 60, "renewal of the orders")
+    wait_for(lambda: place.is_calm(2) and not orphans & place.open_order_ids(), 60, "renewal of the orders")
     place.hbot.stop()
     bot, truth = place.journal().books(), place.simulator.truth()
     bot.fills += [fill for fill in truth.fills if fill.trade_id in cut_off]

@@ -280,11 +280,12 @@ class Steps:
 
     def of(self, call: Any, *args: Any) -> int:
         self.count = 0
+        whose = sys.gettrace()
         sys.settrace(self._trace)
         try:
             call(*args)
         finally:
-            sys.settrace(None)
+            sys.settrace(whose)
         return self.count
 
     def _trace(self, frame: FrameType, event: str, arg: Any) -> Any:

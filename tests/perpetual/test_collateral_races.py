@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from backpack_connector.protocol.enums import OrderStatus
+from backpack_perpetual_connector import collateral
 from backpack_perpetual_connector.collateral import AccountMargin
 
 from .margin_account import (
@@ -100,6 +101,15 @@ class TestAnswersAboutOrders:
         for asked_at in (first, second):
             margin.replace_orders([order_row("1", BUY, "2")], asked_at)
             assert used(margin) == 0
+
+    def test_only_so_many_ended_orders_are_remembered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(collateral, "_MOST_ENDED_ORDERS", 2)
+        margin = account()
+        asked_at = margin.mark()
+        for order_id in ("1", "2", "3"):
+            margin.apply_order(end_update(order_id, BUY, "2"))
+        margin.replace_orders([order_row(order_id, BUY, "2") for order_id in ("1", "2", "3")], asked_at)
+        assert used(margin) == 40  # the first one's
 
     def test_late_answer_after_a_list_does_not_bring_them_back_either(self) -> None:
         margin = account()

@@ -12,7 +12,7 @@ from hummingbot.core.data_type.trade_fee import AddedToCostTradeFee, DeductedFro
 
 from backpack_connector import order_reconciliation
 from backpack_connector.protocol.enums import Side
-from backpack_connector.protocol.streams import BALANCE_UPDATES, POSITION_UPDATES
+from backpack_connector.protocol.streams import BALANCE_UPDATES, ORDER_UPDATES, POSITION_UPDATES
 from backpack_perpetual_connector import backpack_perpetual_utils
 from backpack_perpetual_connector.backpack_perpetual_constants import SIMULATOR_DOMAIN
 from tests.perpetual.session import OTHER_SYMBOL, PAIR, SYMBOL, PerpetualWorld, perpetual_world, shown
@@ -77,10 +77,42 @@ async def test_f16_every_event_moves_the_balances_without_a_question() -> None:
         assert here.double.count("get_collateral") == asked
 
 
+async def test_f16_order_in_a_market_that_is_not_traded_is_valued_at_its_mark_price() -> None:
+    async with perpetual_world(with_double=True) as here:
+        connector = await here.started(PAIR)
+        asked = here.double.count("get_collateral")
+        here.order_elsewhere(Side.BID, "2000", "1", symbol=OTHER_SYMBOL)
+        await until(lambda: figures(connector) == truth(here))
+        here.simulator.set_index_price(OTHER_SYMBOL, Decimal(2800))
+        await until(lambda: figures(connector) == truth(here))
+        assert here.margin("netEquityLocked") == 280
+        assert here.double.count("get_collateral") == asked
+
+
+async def test_f16_order_from_before_the_start_is_valued_at_its_mark_price() -> None:
+    async with perpetual_world() as here:
+        here.order_elsewhere(Side.BID, "2000", "1", symbol=OTHER_SYMBOL)
+        connector = await here.started(PAIR)
+        here.simulator.set_index_price(OTHER_SYMBOL, Decimal(2800))
+        await until(lambda: figures(connector) == truth(here))
+
+
+async def test_f16_order_that_only_the_list_tells_of_is_valued_at_its_mark_price_too() -> None:
+    async with perpetual_world(with_double=True) as here:
+        connector = await here.started(PAIR)
+        here.double.on_server_frame = lambda _, frame: [] if frame.get("stream") == ORDER_UPDATES else [frame]
+        here.order_elsewhere(Side.BID, "2000", "1", symbol=OTHER_SYMBOL)
+        await here.poll(connector)
+        await here.heard(connector)
+        here.simulator.set_index_price(OTHER_SYMBOL, Decimal(2800))
+        await until(lambda: figures(connector) == truth(here))
+        assert here.margin("netEquityLocked") == 280
+
+
 async def test_f16_report_is_the_fallback_when_the_streams_say_nothing() -> None:
     async with perpetual_world(with_double=True) as here:
         connector = await here.started(PAIR)
-        silent = ("account.orderUpdate", BALANCE_UPDATES, POSITION_UPDATES)
+        silent = (ORDER_UPDATES, BALANCE_UPDATES, POSITION_UPDATES)
         here.double.on_server_frame = lambda _, frame: [] if frame.get("stream") in silent else [frame]
         before = figures(connector)
         here.trade_elsewhere(Side.BID, "150", "10")

@@ -53,7 +53,15 @@ class _NoQuery:
 
 
 @pytest.mark.parametrize(
-    "reply", [UNAVAILABLE, Reply("no JSON"), failure(429, "TOO_MANY_REQUESTS", "Too many requests")]
+    "reply",
+    [
+        UNAVAILABLE,
+        Reply("no JSON"),
+        Reply(17),
+        Reply({"rows": []}),
+        failure(429, "TOO_MANY_REQUESTS", "Too many requests"),
+    ],
+    ids=["503", "no JSON", "number", "object", "429"],
 )
 async def test_f31_failed_question_is_repeated_and_the_connector_gets_ready(reply: Reply) -> None:
     async with perpetual_world(with_double=True) as here:

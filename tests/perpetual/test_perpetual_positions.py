@@ -145,6 +145,15 @@ async def test_f44_profit_of_a_position_in_a_market_that_is_not_traded_follows_i
         assert PAIR not in connector.account_positions
 
 
+async def test_f44_position_from_before_the_start_follows_its_mark_price_whatever_the_market() -> None:
+    async with perpetual_world(with_double=True) as here:
+        here.trade_elsewhere(Side.BID, "2760", "2", symbol=OTHER_SYMBOL)
+        here.double.answer("get_open_orders", UNAVAILABLE)
+        connector = await here.started(PAIR)
+        here.simulator.set_index_price(OTHER_SYMBOL, Decimal(2770))
+        await until(lambda: connector.account_positions[OTHER_PAIR].unrealized_pnl == 20)
+
+
 async def test_mark_prices_of_markets_that_are_not_traded_are_subscribed_once_and_again_after_a_reconnect() -> None:
     async with perpetual_world(with_double=True) as here:
         connector = await here.started(PAIR)

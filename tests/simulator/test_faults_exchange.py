@@ -133,7 +133,9 @@ async def test_a_revoked_key_gets_nothing_any_more(
     for operation, parameters in (("get_balances", None), ("cancel_order", {"symbol": SYMBOL, "clientId": 7})):
         status, answer = await alice.call(operation, parameters)
         assert (status, answer) == (401, {"code": "UNAUTHORIZED", "message": "Unauthorized"})
-    assert (await alice.call("get_depth", {"symbol": SYMBOL}))[0] == 200
+    # A public request belongs to nobody, whatever headers it has.
+    headers = {"X-API-Key": alice.key}
+    assert (await alice.call("get_depth", {"symbol": SYMBOL}, headers=headers))[0] == 200
     # The order trades, the owner hears nothing of it, everybody else does.
     await bob.call("execute_order", {**ORDER, "side": "Ask"})
     frames = await private.settle()
@@ -171,6 +173,14 @@ async def test_a_market_becomes_post_only(simulator: Simulator, alice: Client) -
     status, answer = await alice.call("execute_order", {**ORDER, "price": "151"})
     assert (status, answer["message"]) == (400, "Order would immediately match and take")
     assert (await alice.call("execute_order", ORDER))[0] == 200
+
+
+async def test_faults_of_one_market_end_together(simulator: Simulator) -> None:
+    for state in (OrderBookState.CLOSED, OrderBookState.POST_ONLY):
+        inject(simulator, FaultKind.MARKET_STATE, market=SYMBOL, state=state, duration_s=5)
+    simulator.advance_clock(5)
+    assert simulator.exchange.markets[SYMBOL].state is OrderBookState.OPEN
+    assert [row["isActive"] for row in simulator.faults.payload()] == [False, False]
 
 
 async def test_the_last_fault_about_a_market_counts(simulator: Simulator) -> None:
@@ -231,12 +241,22 @@ async def test_a_market_stays_unlisted_whatever_state_it_is_given(simulator: Sim
 
 
 async def test_the_exchange_cancels_an_order(simulator: Simulator, private: Stream, alice: Client) -> None:
+    for client_id in (1, 2, 3):
+        await alice.call("execute_order", {**ORDER, "clientId": client_id})
     _, order = await alice.call("execute_order", ORDER)
     await alice.call("execute_order", {**ORDER, "clientId": 8})
     inject(simulator, FaultKind.ORDER_CANCELLED, account=alice.key, order_id=order["id"])
     events = [(frame["data"]["e"], frame["data"]["c"]) for frame in await private.settle()]
     assert events[-1] == ("orderCancelled", 7)
-    assert [row["clientId"] for row in (await alice.call("get_open_orders"))[1]] == [8]
+    simulator.advance_clock(1)
+    assert [row["clientId"] for row in (await alice.call("get_open_orders"))[1]] == [1, 2, 3, 8]
+
+
+async def test_only_orders_of_a_market_are_cancelled(simulator: Simulator, alice: Client) -> None:
+    await alice.call("execute_order", ORDER)
+    fault_id = inject(simulator, FaultKind.ORDER_CANCELLED, market="ETH_USDC")
+    assert simulator.faults.struck_count(fault_id) == 0
+    assert len((await alice.call("get_open_orders"))[1]) == 1
 
 
 async def test_chance_picks_the_order_that_is_cancelled(simulator: Simulator, alice: Client, bob: Client) -> None:
@@ -326,6 +346,14 @@ async def test_a_trade_goes_through_price_bands_step_by_step(simulator: Simulato
         await alice.call("execute_order", {**ORDER, "price": price})
     inject(simulator, FaultKind.PRICE_TRADED, market=SYMBOL, price=Decimal("144"))
     assert (await alice.call("get_open_orders"))[1] == []
+
+
+async def test_a_trade_that_the_bands_do_not_allow_leaves_nothing_behind(simulator: Simulator) -> None:
+    """Nobody may sell below the mean mark price's band (API §5.2), so that the bid there stays alone and goes."""
+    before = levels(simulator.exchange, PERP)
+    with pytest.raises(Refusal, match="do not allow this trade"):
+        inject(simulator, FaultKind.PRICE_TRADED, market=PERP, price=Decimal("135"))
+    assert levels(simulator.exchange, PERP) == before
 
 
 async def test_a_trade_that_is_impossible_is_refused(simulator: Simulator) -> None:

@@ -71,13 +71,18 @@ async def test_a_reordered_frame_comes_after_the_next_one(simulator: Simulator, 
     assert [update_id - first for update_id in await update_ids(stream)] == [1, 0, 3, 2]
 
 
-async def test_a_reordered_frame_that_nothing_follows_comes_later(simulator: Simulator, stream: Stream) -> None:
+@pytest.mark.parametrize(("delay_s", "seconds"), [(LATE_S, LATE_S), (None, 1)])
+async def test_a_reordered_frame_that_nothing_follows_comes_later(
+    simulator: Simulator, stream: Stream, delay_s: float | None, seconds: float
+) -> None:
     await stream.subscribe(DEPTH)
-    fault_id = inject(simulator, FaultKind.FRAME_REORDERED, streams=(DEPTH,), delay_s=LATE_S, count=1)
+    fault_id = inject(simulator, FaultKind.FRAME_REORDERED, streams=(DEPTH,), delay_s=delay_s, count=1)
     first = first_id(simulator)
     change_book(simulator, 1)
     assert await update_ids(stream) == []
-    assert (await stream.next())["data"]["u"] == first
+    waited_s, frame = await timed(stream.next())
+    assert frame["data"]["u"] == first
+    assert seconds - SHORT_S < waited_s < seconds + 1
     assert simulator.faults.struck_count(fault_id) == 1
 
 
@@ -124,6 +129,29 @@ async def test_what_is_held_back_comes_when_the_fault_ends(simulator: Simulator,
     assert ids[-1] - first == 3
 
 
+async def test_what_one_fault_lets_go_meets_the_next_one(simulator: Simulator, stream: Stream) -> None:
+    await stream.subscribe(DEPTH)
+    inject(simulator, FaultKind.FRAME_DELAYED, delay_s=LATE_S)
+    inject(simulator, FaultKind.FRAME_DUPLICATED)
+    inject(simulator, FaultKind.FRAME_DUPLICATED)
+    change_book(simulator, 1)
+    assert await update_ids(stream) == []
+    assert len({(await stream.next())["data"]["u"] for _ in range(4)}) == 1
+    assert await update_ids(stream) == []
+
+
+async def test_a_fault_that_is_over_does_not_wait_for_what_another_one_holds(
+    simulator: Simulator, stream: Stream
+) -> None:
+    await stream.subscribe(DEPTH)
+    inject(simulator, FaultKind.FRAME_DELAYED, delay_s=LATE_S)
+    dropping = inject(simulator, FaultKind.FRAME_DROPPED)
+    change_book(simulator, 1)
+    simulator.faults.end(dropping)
+    assert (await stream.next())["stream"] == DEPTH
+    assert simulator.faults.struck_count(dropping) == 0
+
+
 async def test_a_spent_fault_still_delivers_what_it_holds(simulator: Simulator, stream: Stream) -> None:
     await stream.subscribe(DEPTH)
     fault_id = inject(simulator, FaultKind.FRAME_DELAYED, delay_s=LATE_S, count=1)
@@ -154,11 +182,15 @@ async def test_frames_of_an_account_are_its_private_ones(
     await stream.send(alice.subscription(ORDERS))
     await stream.send(bob.subscription(ORDERS))
     await stream.subscribe(DEPTH)
-    inject(simulator, FaultKind.FRAME_DROPPED, account=alice.key)
+    fault_id = inject(simulator, FaultKind.FRAME_DROPPED, account=alice.key)
     await alice.call("execute_order", ORDER)
     assert [frame["stream"] for frame in await stream.settle()] == [DEPTH]
     await bob.call("execute_order", {**ORDER, "clientId": 8})
     assert [frame["stream"] for frame in await stream.settle()] == [ORDERS, DEPTH]
+    simulator.faults.end(fault_id)
+    inject(simulator, FaultKind.FRAME_DROPPED, streams=("account",))
+    await alice.call("execute_order", {**ORDER, "clientId": 9})
+    assert [frame["stream"] for frame in await stream.settle()] == [DEPTH]
 
 
 async def test_the_first_frames_of_a_subscription_meet_faults_too(
@@ -209,6 +241,16 @@ async def test_a_connection_is_dropped_at_a_certain_frame(simulator: Simulator, 
     assert stream.socket.close_code == ABNORMAL
 
 
+async def test_a_connection_with_a_full_queue_is_dropped_as_well(http: aiohttp.ClientSession) -> None:
+    async with running_simulator(background=False, max_queued_frames=3) as simulator:
+        socket = await http.ws_connect(simulator.ws_url)
+        await Stream(socket).subscribe(DEPTH)
+        inject(simulator, FaultKind.SOCKET_DROPPED, streams=(DEPTH,), skip=3)
+        change_book(simulator, 4)  # the server's task gets no turn in between
+        await forgotten(simulator)
+        await socket.close()
+
+
 async def test_only_connections_of_an_account_are_dropped(
     simulator: Simulator, stream: Stream, http: aiohttp.ClientSession, alice: Client
 ) -> None:
@@ -221,6 +263,15 @@ async def test_only_connections_of_an_account_are_dropped(
         await ended(private)
     change_book(simulator, 1)
     assert len(await update_ids(stream)) == 1
+
+
+async def test_frames_do_not_end_a_connection_whose_time_has_not_come(simulator: Simulator, stream: Stream) -> None:
+    await stream.subscribe(DEPTH)
+    inject(simulator, FaultKind.SOCKET_DROPPED, skip=1)
+    change_book(simulator, 5)
+    assert len(await update_ids(stream)) == 5
+    simulator.advance_clock(1)
+    assert (await ended(stream)).type is not aiohttp.WSMsgType.CLOSE
 
 
 async def test_a_fault_waits_for_the_next_connection(
@@ -299,6 +350,18 @@ async def test_a_half_open_connection_does_not_hold_up_the_end(http: aiohttp.Cli
     await socket.close()
 
 
+async def test_a_simulator_that_stops_forgets_what_it_holds(http: aiohttp.ClientSession) -> None:
+    async with running_simulator(background=False) as simulator:
+        async with http.ws_connect(simulator.ws_url) as socket:
+            await Stream(socket).subscribe(DEPTH)
+            fault_id = inject(simulator, FaultKind.FRAME_DELAYED, delay_s=600)
+            change_book(simulator, 2)
+        (active,) = simulator.faults._active
+        assert active.fault_id == fault_id
+        assert simulator.faults._frames.is_holding(active)
+    assert not simulator.faults._frames.is_holding(active)
+
+
 async def test_a_slow_connection_falls_behind(simulator: Simulator, stream: Stream) -> None:
     await stream.subscribe(DEPTH)
     inject(simulator, FaultKind.SOCKET_SLOW, delay_s=0.05)
@@ -369,6 +432,14 @@ async def test_subscriptions_of_a_market_are_chosen(simulator: Simulator, stream
     await stream.subscribe(DEPTH, "depth.ETH_USDC")
     assert not simulator.hub.is_wanted((None, DEPTH))
     assert simulator.hub.is_wanted((None, "depth.ETH_USDC"))
+
+
+async def test_a_symbol_that_begins_like_another_one_is_not_meant(simulator: Simulator, stream: Stream) -> None:
+    await stream.subscribe(DEPTH, "depth.SOL_USDC_PERP")
+    inject(simulator, FaultKind.FRAME_DROPPED, streams=(DEPTH,))
+    change_book(simulator, 1)
+    change_book(simulator, 1, "SOL_USDC_PERP")
+    assert [frame["stream"] for frame in await stream.settle()] == ["depth.SOL_USDC_PERP"]
 
 
 async def test_windows_are_streams_of_their_own(simulator: Simulator, stream: Stream) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from backpack_connector.simulator import Simulator, running_simulator
 from backpack_connector.simulator.faults_kinds import FaultKind
+from backpack_connector.simulator.faults_past import PastAccounts, PastBooks, PastOrders
 from tests.simulator.faults_support import ORDER, inject
 from tests.simulator.support import SYMBOL, Client, FakeClock, limit
 from tests.simulator.test_websocket import Stream, place
@@ -75,6 +76,26 @@ async def test_a_snapshot_of_then_is_complete_and_says_when_it_was(simulator: Si
     assert (len(whole["asks"]), len(whole["bids"])) == (6, 6)
 
 
+async def test_what_happened_just_then_is_shown(http: aiohttp.ClientSession) -> None:
+    clock = FakeClock()
+    async with running_simulator(background=False, clock=clock) as simulator:
+        alice = Client(simulator, http)
+        sell(simulator, "153")
+        inject(simulator, FaultKind.DEPTH_LAGS, delay_s=LAG_S)
+        inject(simulator, FaultKind.HISTORY_LAGS, delay_s=LAG_S)
+        clock.advance_s(5)  # no second ends, so that nothing is forgotten yet, and times are exact
+        sell(simulator, "151")
+        clock.advance_s(1)
+        place(simulator, alice.key, limit("Bid", "151", "0.5"))
+        clock.advance_s(LAG_S - 1)
+        first_id = simulator.exchange.markets[SYMBOL].book.update_id - 1
+        assert await depth(alice) == ([["151", "1"], ["153", "1"]], first_id)
+        assert await history(alice) == await history(alice, "get_fills") == []
+        clock.advance_s(1)
+        assert await depth(alice) == ([["151", "0.5"], ["153", "1"]], first_id + 1)
+        assert len(await history(alice)) == len(await history(alice, "get_fills")) == 1
+
+
 async def test_only_some_snapshots_of_one_market_lag(simulator: Simulator, alice: Client) -> None:
     sell(simulator, "4100", symbol="ETH_USDC")
     inject(simulator, FaultKind.DEPTH_LAGS, market=SYMBOL, delay_s=600, skip=1, count=1)
@@ -93,6 +114,15 @@ async def test_jitter_makes_snapshots_of_different_times(simulator: Simulator, a
     assert max(lengths) > min(lengths) >= 20 - 11
     assert max(lengths) <= 20 - 1
     assert lengths != sorted(lengths)
+
+
+async def test_what_happened_before_the_fault_is_not_counted_twice(simulator: Simulator, alice: Client) -> None:
+    first = simulator.exchange.place("maker", limit("Ask", "151", "1"))
+    sell(simulator, "151", "2")
+    inject(simulator, FaultKind.DEPTH_LAGS, delay_s=LAG_S)
+    simulator.publish(first)
+    simulator.advance_clock(LAG_S + 1)
+    assert await depth(alice) == ([["151", "3"]], simulator.exchange.markets[SYMBOL].book.update_id)
 
 
 async def history(client: Client, operation: str = "get_order_history") -> list[Any]:
@@ -158,15 +188,24 @@ async def test_a_history_can_lag_alone_for_one_account_and_market(
     assert len(await history(bob, "get_fills")) == 2
 
 
+async def test_orders_of_other_markets_do_not_lag(simulator: Simulator, alice: Client) -> None:
+    inject(simulator, FaultKind.HISTORY_LAGS, market=SYMBOL, delay_s=600)
+    simulator.advance_clock(1)
+    await alice.call("execute_order", ORDER)
+    await alice.call("execute_order", {**ORDER, "symbol": "ETH_USDC", "price": "4000", "quantity": "0.1"})
+    assert [row["symbol"] for row in await history(alice)] == ["ETH_USDC"]
+
+
 async def test_finished_orders_are_forgotten_by_the_recording(simulator: Simulator, alice: Client) -> None:
     inject(simulator, FaultKind.HISTORY_LAGS, delay_s=LAG_S)
     for client_id in range(50):
         await alice.call("execute_order", {**ORDER, "clientId": client_id})
         await alice.call("cancel_order", {"symbol": SYMBOL, "clientId": client_id})
     (recording,) = simulator.faults.reads._recordings.values()
-    assert len(recording._states) == 50  # type: ignore[attr-defined]
+    assert isinstance(recording, PastOrders)
+    assert len(recording._states) == 50
     simulator.advance_clock(LAG_S + 1)
-    assert len(recording._states) == 0  # type: ignore[attr-defined]
+    assert len(recording._states) == 0
     assert {row["status"] for row in await history(alice)} == {"Cancelled"}
 
 
@@ -207,6 +246,43 @@ async def test_margin_lags_behind_prices_too(simulator: Simulator, alice: Client
         simulator.advance_clock(1)
     (after,) = (await alice.call("get_positions", {"symbol": PERP}))[1]
     assert Decimal(after["markPrice"]) > 159
+
+
+async def test_margin_that_an_order_locks_is_seen_as_of_then(http: aiohttp.ClientSession) -> None:
+    clock = FakeClock()
+    async with running_simulator(background=False, clock=clock) as simulator:
+        alice = Client(simulator, http)
+        await alice.call("get_balances")
+        inject(simulator, FaultKind.ACCOUNT_LAGS, delay_s=LAG_S)
+        clock.advance_s(1)
+        place(simulator, alice.key, limit("Bid", "150", "2", symbol=PERP))
+        locked = []
+        for _ in range(3):
+            clock.advance_s(2)  # no second ends, so that only the order itself is a reason to look
+            locked.append((await alice.call("get_collateral"))[1]["netEquityLocked"])
+        assert locked == ["0", "30", "30"]
+
+
+async def test_recordings_keep_what_can_be_asked_for_and_no_more(simulator: Simulator, alice: Client) -> None:
+    await alice.call("execute_order", {**ORDER, "quantity": "20"})
+    scope: dict[str, Any] = {"delay_s": LAG_S, "jitter_s": 1}
+    inject(simulator, FaultKind.DEPTH_LAGS, market=SYMBOL, **scope)
+    inject(simulator, FaultKind.HISTORY_LAGS, **scope)
+    inject(simulator, FaultKind.ACCOUNT_LAGS, account=alice.key, **scope)
+    inject(simulator, FaultKind.ACCOUNT_LAGS, **scope)
+    inject(simulator, FaultKind.PRICE_TRADED, market=SYMBOL, price=Decimal("150"), quantity=Decimal("0.1"), count=30)
+    for _ in range(30):
+        simulator.advance_clock(1)
+    books, orders, alone, everybody = simulator.faults.reads._recordings.values()
+    assert isinstance(books, PastBooks)
+    assert isinstance(orders, PastOrders)
+    assert isinstance(alone, PastAccounts)
+    assert isinstance(everybody, PastAccounts)
+    assert list(books._books) == [SYMBOL]
+    assert LAG_S <= len(books._books[SYMBOL]._changes) <= LAG_S + 3
+    assert max(len(states) for states in orders._states.values()) <= LAG_S + 4
+    assert list(alone._samples) == list(everybody._samples) == [alice.key]
+    assert len(alone._samples[alice.key]) <= 3 * (LAG_S + 4)
 
 
 async def test_an_account_that_is_new_does_not_lag(simulator: Simulator, alice: Client) -> None:

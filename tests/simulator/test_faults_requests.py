@@ -4,10 +4,11 @@ import asyncio
 import json
 from typing import Any
 
+import aiohttp
 import pytest
 
 from backpack_connector.protocol.enums import Side
-from backpack_connector.simulator import Simulator
+from backpack_connector.simulator import Simulator, faults_requests, running_simulator
 from backpack_connector.simulator.faults_kinds import Fault, FaultKind
 from tests.simulator.faults_support import LATE_S, ORDER, SHORT_S, inject, is_lost, orders_of, timed, until
 from tests.simulator.support import SYMBOL, Client
@@ -83,6 +84,26 @@ async def test_a_connection_can_hang_before_it_is_lost(simulator: Simulator, ali
     assert LATE_S <= seconds < 2 * LATE_S
 
 
+async def test_a_client_that_has_hung_up_meanwhile_changes_nothing(
+    simulator: Simulator, alice: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[Any] = []
+
+    async def hang_up(*arguments: Any) -> Any:
+        ended.append(await real(*arguments))
+        return ended[-1]
+
+    real = faults_requests._hang_up
+    monkeypatch.setattr(faults_requests, "_hang_up", hang_up)
+    fault_id = inject(simulator, FaultKind.ANSWER_LOST, operations=("execute_order",), delay_s=LATE_S)
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(alice.call("execute_order", ORDER), LATE_S / 4)
+    assert orders_of(simulator, alice) == [7]
+    await until(lambda: ended)
+    simulator.faults.end(fault_id)
+    assert (await alice.call("execute_order", {**ORDER, "clientId": 8}))[0] == 200
+
+
 @pytest.mark.parametrize(
     ("kind", "status", "code"),
     [
@@ -151,6 +172,16 @@ async def test_a_deferred_cancel_of_a_market_cancels_later_too(simulator: Simula
     assert await alice.call("cancel_open_orders", {"symbol": SYMBOL}) == (202, "")
     await until(lambda: not open_orders(simulator, alice))
     assert await alice.call("cancel_open_orders", {"symbol": SYMBOL}) == (200, [])
+
+
+async def test_a_simulator_that_stops_does_not_wait_for_deferred_cancels(http: aiohttp.ClientSession) -> None:
+    async with running_simulator(background=False) as simulator:
+        alice = Client(simulator, http)
+        await alice.call("execute_order", ORDER)
+        inject(simulator, FaultKind.CANCEL_DEFERRED, delay_s=600)
+        assert (await alice.call("cancel_order", {"symbol": SYMBOL, "clientId": 7}))[0] == 202
+    assert not [task for task in asyncio.all_tasks() if "_run_later" in repr(task)]
+    assert len(open_orders(simulator, alice)) == 1
 
 
 async def test_a_deferred_cancel_is_still_authenticated(simulator: Simulator, alice: Client, bob: Client) -> None:
