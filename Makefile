@@ -1,9 +1,11 @@
 # Each target creates what it needs first (.venv with Hummingbot and this package) and skips it when nothing changed.
 
 SECONDS ?= 60
+RUNS ?= 100
+SEED ?= 1
 PYTHON := .venv/bin/python
 
-.PHONY: demo test check fix docs environment
+.PHONY: demo test check chaos fix docs environment
 
 demo: environment  ## a real bot makes a market on the simulator for SECONDS, PERP=1 with futures; then its books are compared
 	@$(PYTHON) -m backpack_connector.demo --seconds $(SECONDS) $(if $(filter-out 0,$(PERP)),--perp)
@@ -16,6 +18,9 @@ check: environment  ## what must hold before a commit; `make fix` repairs the fi
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
 	$(PYTHON) -m pytest
+
+chaos: environment  ## RUNS random runs of both connectors while the simulator breaks everything; SEED of the first one
+	@$(PYTHON) -m tests.chaos --runs $(RUNS) --seed $(SEED)
 
 docs: environment  ## writes the parts of README.md and ARCHITECTURE.md that the code determines
 	$(PYTHON) -m tests.documentation

@@ -1,5 +1,6 @@
 """Trade Backpack's perpetual futures with Hummingbot."""
 
+import asyncio
 from collections import defaultdict
 from decimal import Decimal
 from typing import Any
@@ -20,6 +21,7 @@ from backpack_connector.protocol.messages import BalanceUpdate, OrderUpdate, Pos
 from backpack_connector.protocol.models import AccountSummary, Order
 from backpack_connector.protocol.streams import POSITION_UPDATES
 from backpack_connector.protocol.wire import read
+from backpack_connector.reconnect import Backoff
 from backpack_connector.to_hummingbot import SIDES
 from backpack_perpetual_connector import backpack_perpetual_constants as constants
 from backpack_perpetual_connector.account_positions import AccountPositions
@@ -30,6 +32,8 @@ from backpack_perpetual_connector.budget_checker import BackpackBudgetChecker
 from backpack_perpetual_connector.funding import AccountFunding
 from backpack_perpetual_connector.to_hummingbot import perpetual_fill_fee
 
+FIRST_POLL_PAUSE_S = 2.0
+"""After this a poll that could not tell what the account has is made again; a poll is several requests."""
 NOTHING_TO_REDUCE = "reduce only order not reduced"
 """How the exchange refuses a closing order when there is nothing left to close (API §4.4)."""
 _ORIGINS = {
@@ -61,6 +65,8 @@ class BackpackPerpetualDerivative(AccountFunding, AccountPositions, BackpackExch
         self._leverage_changes = 0
         self._has_warned_of_leverage = False
         self._told_closes: set[str] = set()
+        self._poll_backoff = Backoff(FIRST_POLL_PAUSE_S)
+        self._next_poll: asyncio.TimerHandle | None = None
         super().__init__(backpack_api_key, backpack_api_secret, domain=domain, **kwargs)
         self._budget_checker = BackpackBudgetChecker(self)
         # Streams report what moves the margin, so available funds need no estimate by the base class.
@@ -122,6 +128,16 @@ class BackpackPerpetualDerivative(AccountFunding, AccountPositions, BackpackExch
                     f"Could not update {what} of {self.name} ({error}); asking again at the next poll.",
                     app_warning_msg=f"Could not update {what} of {self.name}: {error}",
                 )
+        if self.status_dict["account_balance"]:
+            self._poll_backoff.reset()
+        else:  # nobody can trade before the account is known once, so that does not wait for the next poll
+            pause_s = self._poll_backoff.next_pause_s()
+            self._next_poll = asyncio.get_running_loop().call_later(pause_s, lambda: self._poll_notifier.set())
+
+    async def stop_network(self) -> None:
+        await super().stop_network()
+        if self._next_poll is not None:
+            self._next_poll.cancel()
 
     async def _update_order_status(self) -> None:
         if not self.order_tracker.active_orders:
@@ -344,6 +360,9 @@ class BackpackPerpetualDerivative(AccountFunding, AccountPositions, BackpackExch
 
     async def _fetch_account_position_mode(self) -> PositionMode:
         return PositionMode.ONEWAY
+
+    async def _trading_fees_polling_loop(self) -> None:
+        """Do nothing: every poll asks for the account's settings, the fees among them."""
 
     async def _update_trading_fees(self) -> None:
         changes = self._leverage_changes

@@ -13,6 +13,7 @@ from hummingbot.core.event.events import FundingPaymentCompletedEvent, MarketEve
 from backpack_connector.protocol.errors import BackpackError
 from backpack_connector.protocol.futures import FundingPayment
 from backpack_connector.protocol.models import read_rows
+from backpack_connector.protocol.units import seconds_from_ms
 from backpack_connector.reconnect import Backoff
 from backpack_perpetual_connector import backpack_perpetual_constants as constants
 
@@ -124,13 +125,20 @@ class AccountFunding(_Base):
         self.trigger_event(
             MarketEvent.FundingPaymentCompleted,
             FundingPaymentCompletedEvent(
-                timestamp=payment.payment_timestamp,
+                timestamp=payment.payment_timestamp + self._place_in_hour_s(trading_pair),
                 market=self.name,
                 trading_pair=trading_pair,
                 amount=payment.quantity,
                 funding_rate=payment.funding_rate,
             ),
         )
+
+    def _place_in_hour_s(self, trading_pair: str) -> float:
+        """Return a few milliseconds that tell the payments of one hour apart.
+
+        Hummingbot's database knows a payment by its time alone, and drops all but one of those that share it.
+        """
+        return seconds_from_ms(self._trading_pairs.index(trading_pair))
 
     async def _funding_payments_since(self, since_timestamp: float | None) -> list[FundingPayment]:
         """Return payments newest first, back to a time or, without one, one page."""

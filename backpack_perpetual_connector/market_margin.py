@@ -115,7 +115,7 @@ class MarketMargin:
         if engine_timestamp < self._told_timestamp:
             return
         self._told_timestamp = engine_timestamp
-        self._set_position(message.net_quantity, message.mark_price, message.pnl_unrealized)
+        self._set_position(message)
         while self._fills and self._fills[0].engine_timestamp <= engine_timestamp:
             self._fills.popleft()
         for fill in self._fills:
@@ -132,7 +132,7 @@ class MarketMargin:
             self.quantity = self._cash = ZERO
             return
         self.imf = self.imf or row.imf_function
-        self._set_position(row.net_quantity, row.mark_price, row.pnl_unrealized)
+        self._set_position(row)
         if self.mark_changed_at <= asked_at and row.mark_price > 0:
             self._set_mark(row.mark_price, asked_at)
 
@@ -140,11 +140,12 @@ class MarketMargin:
         self.mark_price = mark_price
         self.mark_changed_at = place
 
-    def _set_position(self, quantity: Decimal, mark_price: Decimal, unrealized: Decimal | None) -> None:
-        self.quantity = quantity
+    def _set_position(self, told: PositionUpdate | Position) -> None:
+        mark_price = told.mark_price
         if mark_price <= 0:  # none at all; the profit is then counted from the last one
-            mark_price = self.mark_price or ZERO
-        self._cash = (unrealized or ZERO) - quantity * mark_price
+            mark_price = told.entry_price if self.mark_price is None else self.mark_price
+        self.quantity = told.net_quantity
+        self._cash = (told.pnl_unrealized or ZERO) - told.net_quantity * mark_price
 
     def _add(self, fill: _Fill) -> None:
         self.quantity += fill.quantity

@@ -57,7 +57,7 @@ def balances_panel(first: Snapshot, latest: Snapshot, books: Books) -> Panel:
     balances = plain_table(("", "left"), ("balance", "right"), ("available", "right"), ("change", "right"))
     for asset, balance in _pair_balances(latest).items():
         change = change_of(first, latest, asset)
-        balances.add_row(asset, plain(balance.total), plain(balance.available), _signed(change))
+        balances.add_row(asset, _short(balance.total), _short(balance.available), _signed(change))
     bought, sold = books.traded()
     base = latest.trading_pair.split("-")[0]
     facts = Table.grid(padding=(0, 2))
@@ -132,7 +132,7 @@ def _gain_style(gain: Decimal | None) -> str:
 
 def plain_table(*columns: tuple[str, str]) -> Table:
     """Return a table without lines, its columns aligned as they say."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
     for name, justify in columns:
         table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
     return table
@@ -145,8 +145,13 @@ def price_text(price: Decimal | None, digits: int) -> str:
     return plain(price) if len(plain(price).partition(".")[2]) > digits else f"{price:.{digits}f}"
 
 
+def _short(amount: Decimal) -> str:
+    """Write at most four digits after the point, so that a row fits a terminal of 80 columns."""
+    return plain(round(amount, 4))
+
+
 def _signed(amount: Decimal) -> str:
-    return plain(amount) if amount <= 0 else f"+{plain(amount)}"
+    return _short(amount) if amount <= 0 else f"+{_short(amount)}"
 
 
 def _amount_text(amount: Decimal) -> str:

@@ -115,8 +115,9 @@ def _journal_futures(entry: Mapping[str, Any]) -> Futures:
 
 
 def _payment(time: Any, amount: Any, rate: Any) -> FundingPayment:
+    # The connector adds milliseconds to an hour's payments, because Hummingbot's database keeps one for each time.
     # A float of the database says the same as the text from which it was made, up to its fifteenth digit.
-    return FundingPayment(float(time), Decimal(str(amount)), Decimal(str(rate)))
+    return FundingPayment(float(round(float(time))), Decimal(str(amount)), Decimal(str(rate)))
 
 
 def read_trades_database(path: Path, connector: str | None = None) -> Books:

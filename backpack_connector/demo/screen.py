@@ -110,7 +110,7 @@ def _book_panel(snapshot: Snapshot, digits: int, lines: int) -> RenderableType:
         if order.side == "BUY":
             _add_order(table, order, digits)
     if not snapshot.orders:
-        table.add_row(Text("none open, the next follow", style="dim"), "", "", "")
+        table.add_row(Text("none open", style="dim"), "", "", "")
     return Panel(table, title="Order book top and our orders", box=box.ROUNDED, height=lines)
 
 

@@ -99,11 +99,10 @@ class Liquidations:
         """Expire an account's orders and close a whole position, whatever the margin says; for faults (faults_acts)."""
         yield self._exchange.triggers.follow(self._exchange.expire_all(account.account_id, ExpiryReason.LIQUIDATION))
         position = self._exchange.ledger.position(account.account_id, symbol)
-        if position is not None:
-            steps = self._steps.get(account.account_id, {})
-            self._steps[account.account_id] = {**steps, symbol: abs(position.quantity)}
-            for execution in self._close(account, symbol, is_late=False):
-                yield self._exchange.triggers.follow(execution)
+        assert position is not None
+        self._steps[account.account_id] = {**self._steps.get(account.account_id, {}), symbol: abs(position.quantity)}
+        for execution in self._close(account, symbol, is_late=False):
+            yield self._exchange.triggers.follow(execution)
 
     def _step_quantity(self, position: Position) -> Decimal:
         instrument = self._exchange.markets[position.symbol].instrument

@@ -184,9 +184,9 @@ class Session:
         """Half-open: nothing is read and answered any more either."""
 
     @property
-    def account_ids(self) -> set[str]:
-        """Return the accounts whose private streams the client gets."""
-        return {account_id for account_id, _ in self._subscriptions if account_id is not None}
+    def account_ids(self) -> set[str | None]:
+        """Return the accounts whose streams the client gets; None stands for public ones."""
+        return {account_id for account_id, _ in self._subscriptions}
 
     def send(self, text: str) -> None:
         """Queue a text frame; a client that has let its queue run full is disconnected."""
@@ -236,7 +236,6 @@ class Session:
                 await self._receive(message)
             if self._is_silent:
                 await self._until_gone()
-            await self._socket.close(drain=False)
         except ConnectionError:
             pass  # the client went away while it was being answered
         finally:

@@ -106,7 +106,7 @@ FUTURES_SNAPSHOT = {
         "liquidation_price": "512.01",
     },
 }
-PAYMENT = {"kind": "funding", "time": 1, "payment_time": 1795240800.0, "amount": "0.0044", "rate": "0.0000125"}
+PAYMENT = {"kind": "funding", "time": 1, "payment_time": 1795240800.003, "amount": "0.0044", "rate": "0.0000125"}
 
 
 def test_a_journal_of_a_perpetual_bot_has_position_margin_and_funding(tmp_path: Path) -> None:

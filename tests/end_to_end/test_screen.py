@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -88,11 +89,19 @@ def test_the_view_of_a_perpetual_bot_shows(row: str) -> None:
     assert re.search(row, shown(futures_view([SOLD], [PAID]), 120, 40))
 
 
+def spot_view(fills: list[Fill], funding: list[FundingPayment]) -> View:
+    start, latest = snapshot("142.3", "142.5", "50", "10000"), snapshot("142.3", "142.5", "49.9988", "10225.029832001")
+    return View(start, latest, fills, 12.0, 60.0, funding)
+
+
 @pytest.mark.parametrize(("width", "height"), [(120, 40), (80, 24)])
 @pytest.mark.parametrize("count", [1, 30])
-def test_the_view_fits_the_terminal(width: int, height: int, count: int) -> None:
+@pytest.mark.parametrize("view_of", [spot_view, futures_view])
+def test_the_view_fits_the_terminal(
+    width: int, height: int, count: int, view_of: Callable[[list[Fill], list[FundingPayment]], View]
+) -> None:
     orders = tuple(OpenOrder(side, Decimal(140), Decimal(2), Decimal(0)) for side in ("BUY", "SELL") for _ in range(3))
-    view = futures_view([SOLD] * count, [PAID])
+    view = view_of([SOLD] * count, [PAID])
     assert view.latest is not None
     lines = shown(replace(view, latest=replace(view.latest, orders=orders)), width, height).splitlines()
     assert len(lines) < height

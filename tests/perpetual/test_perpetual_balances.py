@@ -1,12 +1,11 @@
 """F14, F16, F17, F28: balances are the exchange's net equity and what of it is available, at any moment."""
 
-import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hummingbot.client.settings import AllConnectorSettings, ConnectorSetting, ConnectorType
+from hummingbot.client.settings import ConnectorType
 from hummingbot.core.data_type.common import OrderType, PositionAction, TradeType
 from hummingbot.core.data_type.trade_fee import AddedToCostTradeFee, DeductedFromReturnsTradeFee
 
@@ -16,8 +15,9 @@ from backpack_connector.protocol.streams import BALANCE_UPDATES, ORDER_UPDATES, 
 from backpack_perpetual_connector import backpack_perpetual_utils
 from backpack_perpetual_connector.backpack_perpetual_constants import SIMULATOR_DOMAIN
 from tests.perpetual.session import OTHER_SYMBOL, PAIR, SYMBOL, PerpetualWorld, perpetual_world, shown
+from tests.spot.hummingbot_settings import let_hummingbot_know, setting_of
 from tests.spot.session import stays, until
-from tests.spot.stream_double import HANG_UP, UNAVAILABLE, Reply, failure
+from tests.spot.stream_double import HANG_UP, UNAVAILABLE, Reply, failure, late_answers
 from tests.spot.test_account_holds import Held
 
 ONLY_USDC = {"USDC": Decimal(10_000)}
@@ -134,15 +134,7 @@ async def test_f16_report_is_asked_for_after_the_private_stream_was_away() -> No
 async def test_f16_report_that_an_event_overtakes_does_not_undo_it() -> None:
     async with perpetual_world(with_double=True) as here:
         connector = await here.started(PAIR)
-        answered, go = asyncio.Event(), asyncio.Event()
-
-        async def late(seen: Any) -> Reply:
-            status, body = await here.double.ask_simulator(seen)
-            answered.set()
-            await go.wait()
-            return Reply(body, status)
-
-        here.double.answer("get_collateral", late)
+        answered, go = late_answers(here.double, "get_collateral")
         await here.poll(connector)
         await answered.wait()
         await open_long(here, connector)
@@ -254,6 +246,17 @@ async def test_f28_margin_of_an_order_that_never_arrived_is_offered_again(monkey
         assert connector.get_available_balance("USDC") == before
 
 
+async def test_f14_limit_that_the_user_configured_leaves_what_margin_does_not_lock() -> None:
+    async with perpetual_world() as here:
+        limits = {SIMULATOR_DOMAIN: {"USDC": Decimal(1_000)}}
+        connector = await here.started(PAIR, balance_asset_limit=limits)
+        assert connector.get_available_balance("USDC") == 1_000
+        here.trade_elsewhere(Side.BID, "150", "10")
+        await until(lambda: connector.get_available_balance("USDC") == 850)
+        here.trade_elsewhere(Side.BID, "150", "100")
+        await until(lambda: connector.get_available_balance("USDC") == 0)
+
+
 # What an order needs
 
 
@@ -323,21 +326,8 @@ async def test_second_executor_opens_after_the_first_ones_fill() -> None:
 
 @pytest.fixture
 def default_fees(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Hummingbot know the simulator's default fees; in a user's process the registration does it."""
-    setting = ConnectorSetting(
-        name=SIMULATOR_DOMAIN,
-        type=ConnectorType.Derivative,
-        example_pair=backpack_perpetual_utils.EXAMPLE_PAIR,
-        centralised=True,
-        use_ethereum_wallet=False,
-        trade_fee_schema=backpack_perpetual_utils.DEFAULT_FEES,
-        config_keys=None,
-        is_sub_domain=True,
-        parent_name="backpack_perpetual",
-        domain_parameter=SIMULATOR_DOMAIN,
-        use_eth_gas_lookup=False,
-    )
-    monkeypatch.setitem(AllConnectorSettings.get_connector_settings(), SIMULATOR_DOMAIN, setting)
+    setting = setting_of(backpack_perpetual_utils, SIMULATOR_DOMAIN, "backpack_perpetual", ConnectorType.Derivative)
+    let_hummingbot_know(setting, monkeypatch)
 
 
 def fee(connector: Any, action: PositionAction, is_maker: bool | None, order_type: OrderType = OrderType.LIMIT) -> Any:

@@ -63,7 +63,7 @@ FAILURES = {"503": UNAVAILABLE, "cut": HANG_UP, "no JSON": Reply("no JSON")}
 
 
 @pytest.mark.parametrize(
-    "operation_id", [*POLLED, "get_markets", "get_depth", "get_mark_prices", "get_funding_payments", "get_time"]
+    "operation_id", [*POLLED, "get_markets", "get_depth", "get_mark_prices", "get_funding_payments"]
 )
 @pytest.mark.parametrize("reply", FAILURES.values(), ids=FAILURES.keys())
 async def test_f33_failing_query_costs_few_requests(operation_id: str, reply: Reply) -> None:

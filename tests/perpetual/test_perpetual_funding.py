@@ -186,6 +186,22 @@ def hours_pass(here: PerpetualWorld, connector: Any = None, hours: int = 1) -> N
         poll_payments(connector)
 
 
+async def test_payments_of_one_hour_have_times_of_their_own() -> None:
+    async with perpetual_world() as here:
+        connector = await here.started(PAIR, OTHER_PAIR)
+        log = payments(connector)
+        here.trade_elsewhere(Side.BID, "150", "100")
+        price = here.simulator.exchange.markets[OTHER_SYMBOL].last_price
+        here.trade_elsewhere(Side.BID, str(price), "0.1", symbol=OTHER_SYMBOL)
+        await until(lambda: shown(connector) and shown(connector, OTHER_PAIR))
+        hours_pass(here, connector)
+        await until(lambda: len(log.event_log) == 2)
+        # Hummingbot's database keeps one payment for each time, whatever the pair.
+        first, second = sorted(event.timestamp for event in log.event_log)
+        assert first % HOUR_S == 0
+        assert 0 < second - first < 1
+
+
 async def test_f31_payment_is_told_as_soon_as_it_is_made() -> None:
     async with perpetual_world() as here:
         connector = await here.started(PAIR)

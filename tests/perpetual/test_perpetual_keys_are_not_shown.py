@@ -1,17 +1,23 @@
 """F26b: neither key nor secret in any log line at DEBUG during a whole session with positions, funding and refusals."""
 
-import logging
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 
 import pytest
 from hummingbot.core.data_type.common import OrderType, PositionAction
 
 from backpack_connector.protocol.enums import Side
-from tests.perpetual.session import PAIR, SYMBOL, PerpetualWorld, perpetual_world, shown
+from tests.perpetual.session import PAIR, SYMBOL, PerpetualWorld, shown
+from tests.perpetual.taken_over import about_perpetuals, taken_from
+from tests.spot import test_keys_are_not_shown
 from tests.spot.session import until
 from tests.spot.stream_double import HANG_UP, UNAVAILABLE, Reply, error_frame, failure
-from tests.spot.test_keys_are_not_shown import spellings
+
+globals().update(
+    taken_from(test_keys_are_not_shown, but=("live_a_whole_session",))  # this connector has a session of its own
+)
 
 REFUSALS = (
     failure(400, "INVALID_CLIENT_REQUEST", "Invalid signature"),
@@ -67,17 +73,10 @@ async def live_a_whole_session(here: PerpetualWorld) -> None:
     await connector.stop_network()
 
 
-async def test_f26b_whole_session_at_debug_shows_no_key(
-    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    async with perpetual_world(with_double=True) as here:
-        await live_a_whole_session(here)
-        printed = capsys.readouterr()
-        everything = caplog.text + printed.out + printed.err
-        assert "Unexpected error" not in caplog.text
-        assert "Unhandled error" not in caplog.text
-        assert len(caplog.records) > 40
-        assert [text for text in spellings(here) if text in everything] == []
-        arguments = repr([(record.msg, record.args) for record in caplog.records])
-        assert [text for text in spellings(here) if text in arguments] == []
+@pytest.fixture(autouse=True)
+def _perpetual() -> Iterator[None]:
+    with (
+        about_perpetuals(test_keys_are_not_shown),
+        mock.patch.object(test_keys_are_not_shown, "live_a_whole_session", live_a_whole_session),
+    ):
+        yield

@@ -20,7 +20,7 @@ from tests.perpetual.session import (
     shown,
 )
 from tests.spot.session import stays, until
-from tests.spot.stream_double import UNAVAILABLE, Reply, failure
+from tests.spot.stream_double import UNAVAILABLE, Reply, failure, late_answers
 
 Row = dict[str, Any]
 
@@ -344,15 +344,7 @@ async def test_f23_bad_message_is_reported_and_skipped_at_once(changes: Row, cap
 async def test_answer_that_was_asked_before_a_message_does_not_overwrite_it() -> None:
     async with perpetual_world(with_double=True) as here:
         connector = await here.started(PAIR)
-        answered, go = asyncio.Event(), asyncio.Event()
-
-        async def late(seen: Any) -> Reply:
-            status, body = await here.double.ask_simulator(seen)
-            answered.set()
-            await go.wait()
-            return Reply(body, status)
-
-        here.double.answer("get_positions", late)
+        answered, go = late_answers(here.double, "get_positions")
         await here.poll(connector)
         await answered.wait()
         here.trade_elsewhere(Side.BID, "150", "2")

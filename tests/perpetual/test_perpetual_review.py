@@ -33,8 +33,9 @@ async def test_f45_not_ready_while_positions_or_leverage_are_unknown(operation: 
         await until(lambda: connector._balances_received)
         assert not connector.ready
 
+        asked = here.double.count(operation)
+        await until(lambda: here.double.count(operation) > asked)  # without waiting for the clock's next poll
         here.double.answer(operation, None)
-        await here.poll(connector)
         await until(lambda: connector.ready)
         assert shown(connector) == (Decimal(3), Decimal(150))
         assert connector.get_leverage(PAIR) == 10
@@ -106,6 +107,24 @@ async def test_mark_price_of_zero_is_no_loss_of_the_whole_position() -> None:
         assert isinstance(message, PositionUpdate)
         connector._on_position_message(message)
         assert (connector.account_positions[PAIR].unrealized_pnl, connector.get_available_balance("USDC")) == before
+
+
+async def test_listed_mark_price_of_zero_is_no_loss_of_the_whole_position() -> None:
+    async with perpetual_world(with_double=True) as here:
+        here.trade_elsewhere(Side.BID, "150", "3")
+        here.double.alter("get_positions", lambda rows: [{**row, "markPrice": "0"} for row in rows])
+        here.double.on_server_frame = lambda _, frame: []  # only lists tell of prices
+        connector = here.connector(PAIR)
+        await connector.start_network()
+        for _ in range(2):
+            await until(lambda: shown(connector))
+            assert abs(connector.account_positions[PAIR].unrealized_pnl) < 5
+            await until(lambda: connector._margin._market(SYMBOL).mark_price is not None)
+            await until(lambda: connector._balances_received)
+            assert abs(connector._margin._market(SYMBOL).unrealized) < 5
+            assert abs(connector.get_available_balance("USDC") - here.margin("netEquityAvailable")) < 5
+            await here.poll(connector)
+            await here._has_polled(connector)
 
 
 async def test_mark_price_of_a_position_is_followed_again_when_its_pair_is_not_traded_any_longer() -> None:

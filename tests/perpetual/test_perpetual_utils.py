@@ -4,13 +4,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hummingbot.client.settings import ConnectorSetting, ConnectorType
+from hummingbot.client.settings import ConnectorType
 from pydantic import SecretStr
 
 from backpack_connector.protocol.errors import ConfigurationError
 from backpack_perpetual_connector import backpack_perpetual_utils as utils
 from backpack_perpetual_connector.backpack_perpetual_constants import SIMULATOR_DOMAIN
 from backpack_perpetual_connector.backpack_perpetual_derivative import BackpackPerpetualDerivative
+from tests.spot.hummingbot_settings import setting_of
 
 MAPS = [
     (utils.BackpackPerpetualConfigMap, "backpack_perpetual"),
@@ -30,28 +31,15 @@ def test_parity_two_secret_fields_with_the_names_of_the_built_in_are_asked_for(c
     assert "SECRETPART" not in repr(config) + str(config)
 
 
-def setting(name: str, *, is_sub_domain: bool) -> ConnectorSetting:
-    return ConnectorSetting(
-        name=name,
-        type=ConnectorType.Derivative,
-        example_pair=utils.EXAMPLE_PAIR,
-        centralised=utils.CENTRALIZED,
-        use_ethereum_wallet=False,
-        trade_fee_schema=utils.DEFAULT_FEES,
-        config_keys=None,
-        is_sub_domain=is_sub_domain,
-        parent_name="backpack_perpetual" if is_sub_domain else None,
-        domain_parameter=utils.OTHER_DOMAINS_PARAMETER.get(name),
-        use_eth_gas_lookup=False,
-    )
-
-
-@pytest.mark.parametrize(("name", "is_sub_domain"), [("backpack_perpetual", False), (SIMULATOR_DOMAIN, True)])
+@pytest.mark.parametrize(
+    ("name", "parent_name"), [("backpack_perpetual", None), (SIMULATOR_DOMAIN, "backpack_perpetual")]
+)
 async def test_parity_stored_keys_reach_the_constructor(
-    name: str, is_sub_domain: bool, key_pair: tuple[str, str]
+    name: str, parent_name: str | None, key_pair: tuple[str, str]
 ) -> None:
     keys = dict(zip(FIELDS, key_pair, strict=True))
-    parameters = setting(name, is_sub_domain=is_sub_domain).conn_init_parameters(["SOL-USDC"], False, keys)
+    setting = setting_of(utils, name, parent_name, ConnectorType.Derivative)
+    parameters = setting.conn_init_parameters(["SOL-USDC"], False, keys)
     connector = BackpackPerpetualDerivative(**parameters)
     assert connector.name == name
     assert connector.authenticator.account == key_pair[0]

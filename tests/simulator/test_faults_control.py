@@ -113,7 +113,7 @@ MISTAKES = [
             [{"kind": "price_traded", "market": SYMBOL, "quantity": "1", "price": price}],
             "Fault 1: `price` and `quantity` must be decimals above zero, of at most 28 digits",
         )
-        for price in ("0", "-1", "1e99", "1e-99", "1" * 29)
+        for price in ("0", "-1", "1e99", "1e-99", "1." + "1" * 28)
     ],
     ([{"kind": "order_cancelled", "orderId": "404"}], "Order not found"),
 ]

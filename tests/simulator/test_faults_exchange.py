@@ -278,6 +278,17 @@ async def test_chance_picks_the_order_that_is_cancelled(simulator: Simulator, al
     assert len(simulator.exchange.open_account(bob.key).open_orders) == 20
 
 
+async def test_chance_decides_each_second(simulator: Simulator, alice: Client) -> None:
+    for client_id in range(30):
+        await alice.call("execute_order", {**ORDER, "quantity": "0.1", "clientId": client_id})
+    fault_id = inject(simulator, FaultKind.ORDER_CANCELLED, account=alice.key, probability=0.3, count=30)
+    for _ in range(30):
+        simulator.advance_clock(1)
+    struck = simulator.faults.struck_count(fault_id)
+    assert 2 < struck < 20
+    assert len((await alice.call("get_open_orders"))[1]) == 30 - struck
+
+
 async def test_a_cancel_waits_for_an_order(simulator: Simulator, alice: Client) -> None:
     fault_id = inject(simulator, FaultKind.ORDER_CANCELLED, account=alice.key)
     assert simulator.faults.struck_count(fault_id) == 0
@@ -396,6 +407,17 @@ async def test_a_position_is_liquidated(simulator: Simulator, private: Stream, a
     assert kinds == {None, "LiquidatePositionOnBook", "LiquidatePositionOnBackstop"}
     status, answer = await alice.call("execute_order", {**ORDER, "clientId": 11})
     assert status == 200, answer
+
+
+async def test_only_the_position_in_a_market_is_liquidated(simulator: Simulator, alice: Client) -> None:
+    perps = [PERP, "ETH_USDC_PERP", "BTC_USDC_PERP"]
+    for symbol in perps:
+        price = str(simulator.exchange.markets[symbol].mark_price)
+        place(simulator, "x", limit("Ask", price, "0.1", symbol=symbol))
+        await alice.call("execute_order", {**ORDER, "symbol": symbol, "price": price, "quantity": "0.1"})
+    assert set(simulator.exchange.ledger.positions(alice.key)) == set(perps)
+    inject(simulator, FaultKind.POSITION_LIQUIDATED, account=alice.key, market="ETH_USDC_PERP")
+    assert set(simulator.exchange.ledger.positions(alice.key)) == set(perps) - {"ETH_USDC_PERP"}
 
 
 async def test_a_liquidation_waits_for_a_position(simulator: Simulator, alice: Client) -> None:

@@ -161,9 +161,18 @@ async def test_a_deferred_cancel_is_accepted_and_done_later(simulator: Simulator
     assert len((await alice.call("get_open_orders"))[1]) == 1
     # The second one will find nothing, and nobody is told.
     assert (await alice.call("cancel_order", cancel))[0] == 202
+    under_way = list(simulator.faults._later)
     await until(lambda: not open_orders(simulator, alice))
+    await asyncio.wait(under_way)
+    assert [task.exception() for task in under_way] == [None, None]
     (row,) = (await alice.call("get_order_history"))[1]
     assert row["status"] == "Cancelled"
+
+
+async def test_only_cancels_of_a_market_are_deferred(simulator: Simulator, alice: Client) -> None:
+    inject(simulator, FaultKind.CANCEL_DEFERRED, delay_s=0, market=SYMBOL)
+    statuses = [(await alice.call("cancel_open_orders", {"symbol": symbol}))[0] for symbol in (SYMBOL, "ETH_USDC")]
+    assert statuses == [202, 200]
 
 
 async def test_a_deferred_cancel_of_a_market_cancels_later_too(simulator: Simulator, alice: Client) -> None:

@@ -284,6 +284,20 @@ class StreamDouble:
             await connection.close()
 
 
+def late_answers(double: StreamDouble, operation_id: str) -> "tuple[asyncio.Event, asyncio.Event]":
+    """Keep answers on their way; return the event of an answer that has been given, and the one that lets it go on."""
+    answered, go = asyncio.Event(), asyncio.Event()
+
+    async def late(seen: Seen) -> Reply:
+        status, body = await double.ask_simulator(seen)
+        answered.set()
+        await go.wait()
+        return Reply(body, status)
+
+    double.answer(operation_id, late)
+    return answered, go
+
+
 def error_frame(code: int = 4003, message: str = "Invalid signature") -> dict[str, Any]:
     """Return the frame with which the exchange refuses a subscription. Source: API §3.1."""
     return {"id": None, "error": {"code": code, "message": message}}

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hummingbot.client.settings import AllConnectorSettings, ConnectorSetting, ConnectorType
+from hummingbot.client.settings import ConnectorType
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.trade_fee import DeductedFromReturnsTradeFee, TradeFeeBase
 from hummingbot.core.event.events import MarketEvent
@@ -11,27 +11,14 @@ from hummingbot.core.event.events import MarketEvent
 from backpack_connector import backpack_utils
 from backpack_connector.backpack_constants import SIMULATOR_DOMAIN
 from backpack_connector.backpack_exchange import BackpackExchange
+from tests.spot.hummingbot_settings import let_hummingbot_know, setting_of
 from tests.spot.session import PAIR, World, events_of, until, world
 from tests.spot.stream_double import UNAVAILABLE, Reply
 
 
 @pytest.fixture(autouse=True)
 def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Hummingbot know the simulator's default fees; in a user's process the registration does it."""
-    setting = ConnectorSetting(
-        name=SIMULATOR_DOMAIN,
-        type=ConnectorType.Exchange,
-        example_pair=backpack_utils.EXAMPLE_PAIR,
-        centralised=True,
-        use_ethereum_wallet=False,
-        trade_fee_schema=backpack_utils.DEFAULT_FEES,
-        config_keys=None,
-        is_sub_domain=True,
-        parent_name="backpack",
-        domain_parameter=SIMULATOR_DOMAIN,
-        use_eth_gas_lookup=False,
-    )
-    monkeypatch.setitem(AllConnectorSettings.get_connector_settings(), SIMULATOR_DOMAIN, setting)
+    let_hummingbot_know(setting_of(backpack_utils, SIMULATOR_DOMAIN, "backpack", ConnectorType.Exchange), monkeypatch)
 
 
 def fee(

@@ -1,6 +1,5 @@
 """F16: balances follow the private stream at once, and REST where the stream cannot."""
 
-import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +10,7 @@ from backpack_connector.protocol.enums import OrderType, Side
 from backpack_connector.protocol.streams import BALANCE_UPDATES
 from backpack_connector.simulator.orders import NewOrder
 from tests.spot.session import PAIR, SYMBOL, World, stays, until, world
-from tests.spot.stream_double import UNAVAILABLE, Reply, Seen
+from tests.spot.stream_double import UNAVAILABLE, late_answers
 
 
 def place_elsewhere(here: World, price: str = "140", quantity: str = "2") -> None:
@@ -84,15 +83,7 @@ async def test_f16_answer_that_was_asked_before_an_update_does_not_overwrite_it(
     async with world(with_double=True) as here:
         here.fill_book()
         connector = await here.started(PAIR)
-        answered, go = asyncio.Event(), asyncio.Event()
-
-        async def late(seen: Seen) -> Reply:
-            status, body = await here.double.ask_simulator(seen)
-            answered.set()
-            await go.wait()
-            return Reply(body, status)
-
-        here.double.answer("get_balances", late)
+        answered, go = late_answers(here.double, "get_balances")
         await here.poll(connector)
         await answered.wait()
         place_elsewhere(here)
@@ -107,15 +98,7 @@ async def test_f16_poll_that_a_reconnect_asks_for_is_not_lost_in_a_running_one()
     async with world(with_double=True) as here:
         here.fill_book()
         connector = await here.started(PAIR)
-        answered, go = asyncio.Event(), asyncio.Event()
-
-        async def late(seen: Seen) -> Reply:
-            status, body = await here.double.ask_simulator(seen)
-            answered.set()
-            await go.wait()
-            return Reply(body, status)
-
-        here.double.answer("get_balances", late)
+        answered, go = late_answers(here.double, "get_balances")
         await here.poll(connector)
         await answered.wait()
         await here.double.private.close()

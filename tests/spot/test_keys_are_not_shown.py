@@ -58,6 +58,7 @@ async def test_f26b_whole_session_at_debug_shows_no_key(
         printed = capsys.readouterr()
         everything = caplog.text + printed.out + printed.err
         assert "Unexpected error" not in caplog.text
+        assert "Unhandled error" not in caplog.text
         assert len(caplog.records) > 20
         assert [text for text in spellings(here) if text in everything] == []
         arguments = repr([(record.msg, record.args) for record in caplog.records])

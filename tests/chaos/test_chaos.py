@@ -1,0 +1,52 @@
+"""The short form of `make chaos`: every kind of fault once, with both connectors on one account.
+
+What a run holds is in `invariants`. Each invariant is seen failing here: `breakages` breaks one piece of the product
+at a time (the second test), and a run over the broken product must say the sentence of the invariant.
+The runs mostly wait, so several go on side by side, each in a process of its own.
+"""
+
+import multiprocessing
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+
+import pytest
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what Hummingbot's own modules say when they are imported the first time
+    from tests.chaos.breakages import BREAKAGES, run_broken
+    from tests.chaos.fault_plans import FAULTS, HOLDING
+    from tests.chaos.runs import Outcome, Plan, run_alone
+
+SEED = 1
+SIDE_BY_SIDE = 4
+SECONDS = 1.0
+
+Runs = dict[str, "Future[Outcome]"]
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[Runs]:
+    """Give all runs of this module, which are under way."""
+    with ProcessPoolExecutor(SIDE_BY_SIDE, mp_context=multiprocessing.get_context("spawn")) as pool:
+        runs = {fault: pool.submit(run_alone, Plan(SEED, fault, duration_s=SECONDS)) for fault in FAULTS}
+        runs |= {name: pool.submit(run_broken, name, SEED) for name in BREAKAGES}
+        try:
+            yield runs
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_after_the_fault_all_books_are_those_of_the_exchange(fault: str, started: Runs) -> None:
+    outcome = started[fault].result()
+    assert outcome.violations == [], outcome.plan.command
+    assert outcome.accepted > 0
+    if fault not in {*HOLDING, "none", "mixture"}:
+        assert outcome.strikes[fault] > 0
+
+
+@pytest.mark.parametrize("name", BREAKAGES)
+def test_a_broken_product_is_noticed(name: str, started: Runs) -> None:
+    outcome = started[name].result()
+    assert any(BREAKAGES[name].sentence in sentence for sentence in outcome.violations), outcome.violations
