@@ -17,6 +17,7 @@ with warnings.catch_warnings():
     from tests.chaos.runs import BOTH, Outcome, Plan, run_alone
 
 DEFAULT_JOBS = 2
+RUNS_A_POOL = 100
 
 
 def plans(arguments: argparse.Namespace) -> Iterator[Plan]:
@@ -56,9 +57,12 @@ def _outcomes(arguments: argparse.Namespace) -> Iterator[Outcome]:
             yield run_alone(plan, not arguments.log)
         return
     context = multiprocessing.get_context("spawn")
-    # A process lives for some runs only, so that what one leaves behind does not pile up.
-    with ProcessPoolExecutor(arguments.jobs, mp_context=context, max_tasks_per_child=50) as pool:
-        yield from pool.map(run_alone, plans(arguments))
+    waiting = list(plans(arguments))
+    # Processes live for some runs only, so that what one leaves behind does not pile up. The pool's own option for this
+    # (max_tasks_per_child) comes to a standstill with Python 3.12.
+    for first in range(0, len(waiting), RUNS_A_POOL):
+        with ProcessPoolExecutor(arguments.jobs, mp_context=context) as pool:
+            yield from pool.map(run_alone, waiting[first : first + RUNS_A_POOL])
 
 
 def _tell(outcome: Outcome, arguments: argparse.Namespace) -> None:
