@@ -236,21 +236,6 @@ class BackpackPerpetualDerivative(AccountFunding, AccountPositions, BackpackExch
 
     # Orders
 
-    async def _create_order(
-        self,
-        trade_type: TradeType,
-        order_id: str,
-        trading_pair: str,
-        amount: Decimal,
-        order_type: OrderType,
-        price: Decimal | None = None,
-        position_action: PositionAction = PositionAction.NIL,
-        **kwargs: Any,
-    ) -> None:
-        await super()._create_order(
-            trade_type, order_id, trading_pair, amount, order_type, price, position_action=position_action, **kwargs
-        )
-
     def _tracked_order(self, *args: Any, position_action: PositionAction = PositionAction.NIL, **kwargs: Any) -> Any:
         if position_action not in self.VALID_POSITION_ACTIONS:
             raise OrderRejected("An order in a perpetual market must say whether it opens or closes a position.")

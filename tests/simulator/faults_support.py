@@ -8,12 +8,14 @@ import aiohttp
 
 from backpack_connector.simulator import Simulator
 from backpack_connector.simulator.faults_kinds import Fault, FaultKind
-from tests.simulator.support import SYMBOL, Client
+from tests.simulator.support import SYMBOL, Client, limit
+from tests.simulator.test_websocket import LIMIT_S, Stream, place
+
+DEPTH = f"depth.{SYMBOL}"
+ORDERS = "account.orderUpdate"
 
 ORDER = {"symbol": SYMBOL, "side": "Bid", "orderType": "Limit", "price": "150", "quantity": "2", "clientId": 7}
-LATE_S = 0.2
-SHORT_S = 0.1
-LIMIT_S = 5.0
+LATE_S = 0.3
 
 
 def inject(simulator: Simulator, kind: FaultKind, **fields: Any) -> int:
@@ -51,3 +53,20 @@ async def is_lost(call: Awaitable[Any]) -> bool:
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
         return True
     return False
+
+
+def change_book(simulator: Simulator, times: int, symbol: str = SYMBOL) -> None:
+    """Let a number of book events happen."""
+    price = {"ETH_USDC": "4000"}.get(symbol, "151")
+    for _ in range(times):
+        place(simulator, "x", limit("Ask", price, "0.1", symbol=symbol))
+
+
+async def update_ids(stream: Stream) -> list[int]:
+    """Return the ids of the depth frames that have come."""
+    return [frame["data"]["u"] for frame in await stream.settle() if frame["stream"] == DEPTH]
+
+
+def first_id(simulator: Simulator) -> int:
+    """Return the id of the next book event."""
+    return simulator.exchange.markets[SYMBOL].book.update_id + 1
