@@ -19,7 +19,7 @@ from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFa
 from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
 from backpack_connector import backpack_constants as constants
-from backpack_connector.backpack_web_utils import ws_url
+from backpack_connector.backpack_web_utils import connected_stream
 from backpack_connector.protocol.depth import DepthSequence, Verdict
 from backpack_connector.protocol.errors import BackpackError, OrderNotFound, WireFormatError
 from backpack_connector.protocol.messages import DepthUpdate, ErrorFrame, PublicTrade, parse_message, stream_of
@@ -38,7 +38,6 @@ from backpack_connector.to_hummingbot import book_rows, trade_message
 if TYPE_CHECKING:
     from backpack_connector.backpack_base import BackpackExchangeBase
 
-HEARTBEAT_S = 15.0
 SNAPSHOT_LEVELS = 1000
 FIRST_RESYNC_PAUSE_S = 0.2
 LONGEST_RESYNC_PAUSE_S = 3.0
@@ -274,9 +273,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             await self._on_order_stream_interruption(assistant)
 
     async def _connected_websocket_assistant(self) -> WSAssistant:
-        assistant = await self._api_factory.get_ws_assistant()
-        await assistant.connect(ws_url=ws_url(self._domain), ping_timeout=HEARTBEAT_S)
-        return assistant
+        return await connected_stream(self._api_factory, self._domain)
 
     async def _subscribe_channels(self, ws: WSAssistant) -> None:
         streams: list[str] = []

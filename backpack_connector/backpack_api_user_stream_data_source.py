@@ -17,16 +17,13 @@ from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
 from backpack_connector import backpack_constants as constants
 from backpack_connector.backpack_auth import BackpackAuth
-from backpack_connector.backpack_web_utils import ws_url
+from backpack_connector.backpack_web_utils import connected_stream
 from backpack_connector.protocol.errors import AuthenticationRefused
 from backpack_connector.protocol.streams import subscribe_frame
 from backpack_connector.reconnect import keep_connected
 
 if TYPE_CHECKING:
     from backpack_connector.backpack_base import BackpackExchangeBase
-
-HEARTBEAT_S = 15.0
-
 
 class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
     """The private streams of one account."""
@@ -74,9 +71,7 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
             await self._on_user_stream_interruption(assistant)
 
     async def _connected_websocket_assistant(self) -> WSAssistant:
-        assistant = await self._api_factory.get_ws_assistant()
-        await assistant.connect(ws_url=ws_url(self._domain), ping_timeout=HEARTBEAT_S)
-        return assistant
+        return await connected_stream(self._api_factory, self._domain)
 
     async def _subscribe_channels(self, websocket_assistant: WSAssistant) -> None:
         # The clock may have been stepped while the connection was away, and a signature is only as good as its time.

@@ -26,6 +26,7 @@ from backpack_connector.backpack_api_order_book_data_source import BackpackAPIOr
 from backpack_connector.backpack_api_user_stream_data_source import BackpackAPIUserStreamDataSource
 from backpack_connector.backpack_auth import BackpackAuth
 from backpack_connector.listed_markets import ListedMarkets
+from backpack_connector.order_adoption import OrderAdoption
 from backpack_connector.order_batches import OrderBatch, OrderBatches
 from backpack_connector.order_book_tracking import BackpackOrderBookTracker
 from backpack_connector.order_cancelling import OrderCancelling
@@ -47,9 +48,19 @@ from backpack_connector.protocol.wire import read
 from backpack_connector.reconnect import Backoff
 from backpack_connector.request_budget import RequestBudget, rate_limits
 
+UNREADABLE_PAUSE_S = 5.0
+"""How long after an unreadable private message the account is asked for, so that a flood of them costs little."""
+
 
 class BackpackExchangeBase(
-    OrderBatches, OrderPlacement, OrderCancelling, OrderTriggers, OrderReports, ListedMarkets, ExchangePyBase
+    OrderBatches,
+    OrderPlacement,
+    OrderAdoption,
+    OrderCancelling,
+    OrderTriggers,
+    OrderReports,
+    ListedMarkets,
+    ExchangePyBase,
 ):
     """A Backpack account as Hummingbot sees it; a subclass says what kind of market it trades.
 
@@ -96,8 +107,11 @@ class BackpackExchangeBase(
         self._batches: dict[str, OrderBatch] = {}
         self._awaiting_trigger: set[str] = set()
         self._is_account_exclusive = constants.is_account_exclusive()
+        self._has_adopted = False
+        self._journal = self._new_journal()
         self._reconciler_task: asyncio.Task[None] | None = None
         self._symbols_task: asyncio.Task[Any] | None = None
+        self._asking_soon: asyncio.TimerHandle | None = None
         super().__init__(balance_asset_limit, rate_limits_share_pct)
         self._set_order_book_tracker(
             BackpackOrderBookTracker(
@@ -213,15 +227,27 @@ class BackpackExchangeBase(
         # An instance without trading pairs never asks for the market list on its own, and so never got ready (F37).
         self._symbols_task = safe_ensure_future(self._learn_symbols())
         if self.is_trading_required:
+            self.adopt_orders()
             self._reconciler_task = safe_ensure_future(self._reconciler.run())
             self._poll_notifier.set()
 
     async def stop_network(self) -> None:
         await super().stop_network()
+        await self._give_up_cancels()
         for task in (self._reconciler_task, self._symbols_task):
             if task is not None:
                 task.cancel()
         self._reconciler_task = self._symbols_task = None
+        if self._asking_soon is not None:
+            self._asking_soon.cancel()
+            self._asking_soon = None
+        if self.network_status is NetworkStatus.STOPPED:  # not when only the connection is lost
+            self._journal.close()
+
+    def tick(self, timestamp: float) -> None:
+        """Follow the clock; a running clock is also the sign of life that the order journal gives."""
+        super().tick(timestamp)
+        self._journal.beat()
 
     async def check_network(self) -> NetworkStatus:
         """Tell whether the exchange works; its maintenance counts as not connected."""
@@ -259,6 +285,7 @@ class BackpackExchangeBase(
     def on_order_ended(self, client_order_id: str) -> None:
         """Hear that an order is not tracked any longer, whatever its end was."""
         self._request_ended_at.pop(client_order_id, None)
+        self._journal.ended(client_order_id)
 
     def on_open_orders(self, orders: list[Order], asked_at: int) -> None:
         """Take a complete list of the account's open orders, asked at a place; nothing by default."""
@@ -286,6 +313,15 @@ class BackpackExchangeBase(
             return await self._send(row, parameters, headers)
 
     async def _send(self, row: Endpoint, parameters: Parameters, headers: dict[str, str] | None) -> Any:
+        try:
+            return await self._send_once(row, parameters, headers)
+        except NoAnswer as error:
+            if row.method != "GET" or not isinstance(error.__cause__, backpack_web_utils.ConnectionLost):
+                raise
+            # A question may be asked twice: the exchange may close a kept connection just when it is used again.
+            return await self._send_once(row, parameters, headers)
+
+    async def _send_once(self, row: Endpoint, parameters: Parameters, headers: dict[str, str] | None) -> Any:
         assistant = await self._web_assistants_factory.get_rest_assistant()
         query, body = (None, None) if parameters is None else query_and_body(row, parameters)
         try:
@@ -371,8 +407,19 @@ class BackpackExchangeBase(
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001 - boundary of the listener: no frame may end it (F41)
-                self.logger().error("Unexpected error in user stream listener loop.", exc_info=True)
+                is_explained = isinstance(error, WireFormatError)
+                self.logger().error("Unexpected error in user stream listener loop.", exc_info=not is_explained)
                 self.logger().warning(f"A message of the private stream was skipped: {error}")
+                self._ask_soon()
+
+    def _ask_soon(self) -> None:
+        """Ask for everything once more: what could not be read may have been a fill. A flood asks every 5 s at most."""
+        if self._asking_soon is None:
+            self._asking_soon = asyncio.get_running_loop().call_later(UNREADABLE_PAUSE_S, self._ask_now)
+
+    def _ask_now(self) -> None:
+        self._asking_soon = None
+        self.on_user_stream_subscribed()
 
     def _on_account_message(self, message: Any) -> None:
         """Apply one message; a subclass adds what only its market has."""

@@ -1,7 +1,6 @@
 """State what Hummingbot wants to know about the connector as constants, derived from `protocol`."""
 
 import os
-from urllib.parse import urlsplit
 
 from backpack_connector.protocol.endpoints import endpoint
 from backpack_connector.protocol.errors import ConfigurationError
@@ -9,11 +8,6 @@ from backpack_connector.protocol.errors import ConfigurationError
 EXCHANGE_NAME = "backpack"
 DEFAULT_DOMAIN = "backpack"
 SIMULATOR_DOMAIN = "backpack_simulator"
-
-SIMULATOR_URL_VARIABLE = "BACKPACK_SIMULATOR_URL"
-DEFAULT_SIMULATOR_URL = "http://127.0.0.1:8700"
-REST_URL = "https://api.backpack.exchange"
-WS_URL = "wss://ws.backpack.exchange"
 
 BROKER_ID_VARIABLE = "BACKPACK_BROKER_ID"
 DEFAULT_BROKER_ID = "2200"
@@ -56,25 +50,3 @@ def is_account_exclusive() -> bool:
     if word not in ("", "yes", "no"):
         raise ConfigurationError(f"{EXCLUSIVE_ACCOUNT_VARIABLE} must be yes or no, not {word!r}.")
     return word == "yes"
-
-
-def simulator_url() -> str:
-    """Return the base URL of the local simulator, without a trailing slash.
-
-    Raises:   ConfigurationError when the variable is no http URL.
-    """
-    url = os.environ.get(SIMULATOR_URL_VARIABLE, "").strip() or DEFAULT_SIMULATOR_URL
-    if not _is_http_url(url):
-        raise ConfigurationError(
-            f"{SIMULATOR_URL_VARIABLE} must be a URL such as {DEFAULT_SIMULATOR_URL}, not {url!r}."
-        )
-    return url.rstrip("/")
-
-
-def _is_http_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-    return is_url and not any(character.isspace() for character in text)

@@ -4,24 +4,38 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import aiohttp
 from hummingbot.connector.time_synchronizer import TimeSynchronizer
 from hummingbot.connector.utils import TimeSynchronizerRESTPreProcessor
 from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
 from hummingbot.core.web_assistant.auth import AuthBase
-from hummingbot.core.web_assistant.connections.data_types import RESTMethod, RESTRequest, RESTResponse
+from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
+from hummingbot.core.web_assistant.connections.data_types import RESTMethod, RESTRequest, RESTResponse, WSResponse
+from hummingbot.core.web_assistant.connections.rest_connection import RESTConnection
+from hummingbot.core.web_assistant.connections.ws_connection import WSConnection
 from hummingbot.core.web_assistant.rest_post_processors import RESTPostProcessorBase
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
+from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
 from backpack_connector import backpack_constants as constants
+from backpack_connector import hosts
 from backpack_connector.protocol.endpoints import endpoint_at
-from backpack_connector.protocol.errors import WireFormatError
+from backpack_connector.protocol.errors import NoAnswer, WireFormatError, shown
 from backpack_connector.protocol.rest import read_response
 from backpack_connector.request_budget import RequestBudget
+
+HEARTBEAT_S = 15.0
+"""How often a stream is pinged; it counts as dead when half of this passes without any answer."""
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+"""Far beyond the longest list that the exchange sends; without a limit an answer could fill the memory."""
+MAX_TIME_DIGITS = 15
+CONNECT_TIMEOUT_S = 10.0
+"""aiohttp itself would wait five minutes for the answer to a WebSocket handshake."""
 
 
 def rest_url(path: str, domain: str = constants.DEFAULT_DOMAIN) -> str:
     """Return the URL of a path, on the exchange or on the simulator."""
-    base = constants.simulator_url() if domain.endswith("_simulator") else constants.REST_URL
+    base = hosts.simulator_url() if domain.endswith("_simulator") else hosts.REST_URL
     return f"{base}/{path.lstrip('/')}"
 
 
@@ -32,8 +46,8 @@ private_rest_url = rest_url
 def ws_url(domain: str = constants.DEFAULT_DOMAIN) -> str:
     """Return the URL of the streams, on the exchange or on the simulator."""
     if not domain.endswith("_simulator"):
-        return constants.WS_URL
-    return "ws" + constants.simulator_url()[len("http") :] + "/"
+        return hosts.WS_URL
+    return "ws" + hosts.simulator_url()[len("http") :] + "/"
 
 
 class ReadAnswer(RESTResponse):
@@ -51,6 +65,80 @@ class ReadAnswer(RESTResponse):
     async def text(self) -> str:
         """Return the body as it came."""
         return self._text
+
+
+class ConnectionLost(aiohttp.ClientConnectionError):
+    """The connection ended before there was an answer; whether the request was executed is not known."""
+
+
+async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise  # there was no connection, and aiohttp does not repeat that
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise ConnectionLost(str(error) or type(error).__name__) from error
+
+
+class SingleAttempt(RESTConnection):
+    """Sends a request once and to one host.
+
+    aiohttp repeats GET and DELETE by itself when a connection is lost: the request pools would not count it, and a
+    cancel could be executed twice. It also follows redirects, and would carry a signature to wherever they lead.
+    """
+
+    async def call(self, request: RESTRequest) -> RESTResponse:
+        """Send it; raises ConnectionLost when there is no answer."""
+        response = await self._client_session.request(
+            method=request.method.value,
+            url=request.url,
+            params=request.params,
+            data=request.data,
+            headers=request.headers,
+            allow_redirects=False,
+            middlewares=(_send_once,),
+        )
+        return await self._build_resp(response)
+
+
+class StreamConnection(WSConnection):
+    """A stream on which an unreadable frame is only that.
+
+    Hummingbot's own connection ends with an exception of Python's at a number of 5,000 digits or at deep nesting.
+    """
+
+    async def receive(self) -> WSResponse | None:
+        """Return the next frame; raises ConnectionError when the connection is lost, also by a frame above 4 MiB."""
+        try:
+            return await super().receive()
+        except aiohttp.WebSocketError as error:
+            raise ConnectionError(f"a frame could not be taken: {error}") from error
+
+    @staticmethod
+    def _build_resp(msg: aiohttp.WSMessage) -> WSResponse:
+        try:
+            return WSConnection._build_resp(msg)
+        except (ValueError, RecursionError):
+            return WSResponse(msg.data)  # text is no message, and its reader says so
+
+
+class SingleAttempts(ConnectionsFactory):
+    """Hands out connections of Hummingbot's own session, on which each request is sent once."""
+
+    def __new__(cls) -> "SingleAttempts":
+        return object.__new__(cls)  # the base class is a singleton, whose session stays everybody's
+
+    async def get_rest_connection(self) -> RESTConnection:
+        """Return a connection that repeats nothing."""
+        return SingleAttempt((await ConnectionsFactory().get_rest_connection())._client_session)
+
+    async def get_ws_connection(self) -> WSConnection:
+        """Return a connection for streams."""
+        return StreamConnection((await ConnectionsFactory().get_ws_connection())._client_session)
+
+    async def close(self) -> None:
+        """Close the session."""
+        await ConnectionsFactory().close()
 
 
 class ClockOfSignedRequests(TimeSynchronizerRESTPreProcessor):
@@ -74,10 +162,23 @@ class AnswerReader(RESTPostProcessorBase):
         row = endpoint_at(response.method.value, path)
         operation_id = row.operation_id if row is not None else path
         # Hummingbot's time limit covers the head of an answer only.
-        body = await asyncio.wait_for(response._aiohttp_response.read(), timeout=constants.REQUEST_TIMEOUT_S)
+        body = await asyncio.wait_for(_body_of(response._aiohttp_response), timeout=constants.REQUEST_TIMEOUT_S)
         text = body.decode(errors="replace")  # bytes that are no text are no JSON either, and that is reported
         is_json = operation_id not in ("get_time", "ping")
         return ReadAnswer(response, read_response(operation_id, response.status, text, is_json=is_json), text)
+
+
+async def _body_of(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    try:
+        async for part in response.content.iter_any():
+            body += part
+            if len(body) > MAX_ANSWER_BYTES:
+                raise NoAnswer(f"an answer of more than {MAX_ANSWER_BYTES} bytes was not read to its end")
+    except BaseException:
+        response.close()  # what is left of the answer must not meet the next request
+        raise
+    return bytes(body)
 
 
 def build_api_factory(
@@ -101,12 +202,26 @@ def build_api_factory(
             ClockOfSignedRequests(synchronizer=synchronizer, time_provider=time_provider or server_time)
         ],
         rest_post_processors=[AnswerReader()],
+        connections_factory=SingleAttempts(),
     )
 
 
 def build_api_factory_without_time_synchronizer_pre_processor(throttler: AsyncThrottlerBase) -> WebAssistantsFactory:
     """Return a factory for requests that need no clock, such as the one for the time itself."""
-    return WebAssistantsFactory(throttler=throttler, rest_post_processors=[AnswerReader()])
+    return WebAssistantsFactory(
+        throttler=throttler, rest_post_processors=[AnswerReader()], connections_factory=SingleAttempts()
+    )
+
+
+async def connected_stream(factory: WebAssistantsFactory, domain: str) -> WSAssistant:
+    """Return a new connection to the streams.
+
+    Raises:   asyncio.TimeoutError or an OSError when there is none.
+    """
+    assistant = await factory.get_ws_assistant()
+    connecting = assistant.connect(ws_url=ws_url(domain), ping_timeout=HEARTBEAT_S)
+    await asyncio.wait_for(connecting, timeout=CONNECT_TIMEOUT_S)
+    return assistant
 
 
 def create_throttler() -> RequestBudget:
@@ -130,6 +245,6 @@ async def get_current_server_time(
         timeout=constants.REQUEST_TIMEOUT_S,
     )
     text = str(answer).strip()
-    if not (text.isascii() and text.isdigit()):
-        raise WireFormatError(f"get_time: expected milliseconds, got {answer!r}")
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_TIME_DIGITS):
+        raise WireFormatError(f"get_time: expected milliseconds, got {shown(answer)}")
     return float(text)

@@ -51,11 +51,12 @@ def next_client_order_id() -> str:
     global _process_ids
     with _process_lock:
         if _process_ids is None:
-            _process_ids = ClientOrderIds(_installation())
+            _process_ids = ClientOrderIds(installation())
         return _process_ids.next()
 
 
-def _installation() -> str:
+def installation() -> str:
+    """Return what tells this installation of Hummingbot from others: instance and folder."""
     from hummingbot import prefix_path
 
     return f"{_instance_id()} {prefix_path()}"

@@ -126,7 +126,26 @@ class OrderCancelling(_Base):
             running.add_done_callback(lambda _: self._cancels.pop(order.client_order_id, None))
         return await asyncio.shield(running)
 
+    async def _give_up_cancels(self) -> None:
+        """End the cancels whose answers are awaited, because the connector stops; they count as not done."""
+        await asyncio.sleep(0)  # one that has not even begun could not answer whoever waits for it
+        running = list(self._cancels.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
     async def _cancel_once(self, order: InFlightOrder) -> str | None:
+        try:
+            return await self._cancel_and_explain(order)
+        except asyncio.CancelledError:
+            # Only `_give_up_cancels` ends this task; whoever waits for it hears an answer, not a cancellation.
+            self.logger().warning(
+                f"The connector stops before it is known whether order {order.client_order_id} is cancelled."
+            )
+            self._reconciler.settle_soon(order)  # after the next start
+            return None
+
+    async def _cancel_and_explain(self, order: InFlightOrder) -> str | None:
         try:
             if await self._cancel_and_apply(order):
                 return str(order.client_order_id)

@@ -200,6 +200,7 @@ class OrderPlacement(_Base):
         else:
             self._hold_funds(order)
         self._on_their_way.add(order.client_order_id)
+        self.write_down(order)
         try:
             answer = await self._submit(order)
         except RequestError as error:

@@ -1,127 +1,16 @@
-"""Share the exchange's request limits among all connectors of an account in this process, most urgent first.
+"""Offer the shared request pools of an account through Hummingbot's throttler interface."""
 
-Rule 1: a pool counts requests of the last window; a request that does not fit waits until the oldest one leaves it.
-Rule 2: cancels go before orders, orders before reads; within a class it is first come, first served.
-Rule 3: reads leave a tenth of the pool to orders and cancels, orders leave a twentieth to cancels, so that a cancel
-        never waits behind polls (required behaviour F29).
-Rule 4: asking costs the same however many requests the window holds.
-Source: API §2.1: the limits are per account, whichever connector spends them.
-"""
-
-import asyncio
-import heapq
-import itertools
-import math
-import time
-from collections import deque
-from collections.abc import Callable
 from decimal import Decimal
-from enum import IntEnum
 from types import TracebackType
-from weakref import WeakKeyDictionary
 
 from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
 from hummingbot.core.api_throttler.data_types import RateLimit
 
-from backpack_connector.protocol.endpoints import ENDPOINTS, Effect, Endpoint
-from backpack_connector.protocol.rate_limits import STANDARD_POOL, RatePool, client_pool
+from backpack_connector.protocol.endpoints import ENDPOINTS, Endpoint
+from backpack_connector.protocol.rate_limits import RatePool, client_pool
+from backpack_connector.request_pools import AccountPools, RequestPool
 
-
-class Urgency(IntEnum):
-    """Who goes first; smaller is more urgent."""
-
-    CANCEL = 0
-    ORDER = 1
-    READ = 2
-
-
-SAFETY = 1.05
-"""The exchange counts when requests arrive, which is later by a little more or less than when they are sent."""
-
-_RESERVED_SHARE = {Urgency.CANCEL: 0.0, Urgency.ORDER: 0.05, Urgency.READ: 0.10}
-
-
-def urgency_of(row: Endpoint | None) -> Urgency:
-    """Return how urgent an operation is; a request that is not in the catalogue counts as a read."""
-    if row is None or row.effect is not Effect.TRADES:
-        return Urgency.READ
-    return Urgency.CANCEL if row.method == "DELETE" else Urgency.ORDER
-
-
-class _Window:
-    """The requests that an account has sent in one pool's last window, and those that wait to join them."""
-
-    def __init__(self, length_s: float, clock: Callable[[], float]) -> None:
-        self._length_s = length_s
-        self._clock = clock
-        self._sent: deque[float] = deque()
-        self._waiting: list[tuple[int, int, int, asyncio.Future[None]]] = []
-        self._arrivals = itertools.count()
-        self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def used(self) -> int:
-        """Return how many requests the window holds now."""
-        horizon = self._clock() - self._length_s
-        while self._sent and self._sent[0] <= horizon:
-            self._sent.popleft()
-        return len(self._sent)
-
-    async def acquire(self, urgency: Urgency, allowed: int) -> None:
-        """Wait until the window holds fewer requests than allowed and nothing more urgent waits, and count one more."""
-        if not self._waiting and self.used < allowed:
-            self._sent.append(self._clock())
-            return
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (urgency, next(self._arrivals), allowed, place))
-        self._admit()
-        await place
-
-    def _admit(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        while self._waiting:
-            _, _, allowed, place = self._waiting[0]
-            if place.done():  # its task was cancelled
-                heapq.heappop(self._waiting)
-            elif self.used < allowed:
-                heapq.heappop(self._waiting)
-                self._sent.append(self._clock())
-                place.set_result(None)
-            else:
-                wait_s = max(0.001, self._sent[0] + self._length_s - self._clock())
-                self._timer = asyncio.get_running_loop().call_later(wait_s, self._admit)
-                return
-
-
-class RequestPool:
-    """One user's share of a window, which others of the same account may share with other limits."""
-
-    def __init__(
-        self,
-        limit: int,
-        window_s: float,
-        clock: Callable[[], float] = time.monotonic,
-        *,
-        keeps_reserve: bool = True,
-        window: _Window | None = None,
-    ) -> None:
-        self.limit = limit
-        self._window = window or _Window(window_s, clock)
-        reserved = {
-            urgency: math.ceil(limit * share) if keeps_reserve else 0 for urgency, share in _RESERVED_SHARE.items()
-        }
-        self._allowed = {urgency: max(1, limit - kept) for urgency, kept in reserved.items()}
-
-    @property
-    def used(self) -> int:
-        """Return how many requests the window holds now, those of others included."""
-        return self._window.used
-
-    async def acquire(self, urgency: Urgency) -> None:
-        """Wait until a request of this urgency fits, and count it."""
-        await self._window.acquire(urgency, self._allowed[urgency])
+_ROWS: dict[str, Endpoint] = {key: row for row in ENDPOINTS for key in (row.operation_id, row.path)}
 
 
 class _Permit:
@@ -143,11 +32,6 @@ class _Permit:
         return None
 
 
-# Waiting uses futures of one event loop, so each loop has windows of its own; Hummingbot runs all connectors on one.
-_windows: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], _Window]]" = WeakKeyDictionary()
-_ROWS: dict[str, Endpoint] = {key: row for row in ENDPOINTS for key in (row.operation_id, row.path)}
-
-
 class RequestBudget(AsyncThrottlerBase):
     """Hummingbot's throttler interface over the shared pools of one account.
 
@@ -157,7 +41,7 @@ class RequestBudget(AsyncThrottlerBase):
 
     def __init__(self, account: str, limits_share_percentage: Decimal | None = None) -> None:
         super().__init__(rate_limits=rate_limits(), limits_share_percentage=limits_share_percentage)
-        self._account = account
+        self._pools = AccountPools(account, self.limits_pct)
 
     def execute_task(self, limit_id: str) -> _Permit:
         """Return the context that waits for a place in the pool."""
@@ -165,21 +49,11 @@ class RequestBudget(AsyncThrottlerBase):
 
     async def acquire(self, limit_id: str) -> None:
         """Wait for a place in the pool of an operation."""
-        row = _ROWS.get(limit_id)
-        await self.pool(client_pool(row) if row else STANDARD_POOL).acquire(urgency_of(row))
+        await self._pools.acquire(_ROWS.get(limit_id))
 
     def pool(self, published: RatePool) -> RequestPool:
         """Return this budget's share of the window that all of the account's budgets in this process fill."""
-        windows = _windows.setdefault(asyncio.get_running_loop(), {})
-        length_s = published.window_s * SAFETY
-        window = windows.setdefault((self._account, published.name), _Window(length_s, time.monotonic))
-        # Orders and cancels never use the historical pool, so nothing is kept for them there.
-        return RequestPool(
-            max(1, int(published.limit * self.limits_pct)),
-            published.window_s,
-            keeps_reserve=published is STANDARD_POOL,
-            window=window,
-        )
+        return self._pools.pool(published)
 
 
 def rate_limits() -> list[RateLimit]:

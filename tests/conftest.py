@@ -1,4 +1,4 @@
-"""What every test gets: no network beyond this machine, a key pair, and an order of running."""
+"""What every test gets: no network beyond this machine, journals of its own, a key pair, and an order of running."""
 
 import base64
 import ipaddress
@@ -63,6 +63,12 @@ def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr(socket, "getaddrinfo", guarded_look_up)
     yield attempts
     assert not attempts, f"The test tried to reach {', '.join(attempts)}."
+
+
+@pytest.fixture(autouse=True)
+def own_order_journals(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Give each test's connectors an empty folder for their order journals, so that none adopts another's orders."""
+    monkeypatch.setenv("BACKPACK_JOURNAL", str(tmp_path / "order_journals"))
 
 
 def _is_loopback(host: Any) -> bool:

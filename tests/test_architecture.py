@@ -24,7 +24,9 @@ MODULE_IDS = [path.relative_to(ROOT).as_posix() for path in PRODUCT]
 
 SPOT = "backpack_connector"
 # The names that Hummingbot's connector needs, and what they share: every module directly in the package but these.
-OWN_GROUPS = ("protocol", "client", "simulator", "cli", "demo", "mcp_server", "registration", "startup")
+OWN_GROUPS = ("protocol", "client", "guard", "simulator", "cli", "demo", "mcp_server", "registration", "startup")
+# What the connectors share with the programs that work without Hummingbot.
+SHARED = ("hosts", "order_journal", "reconnect", "request_pools")
 NETWORK = frozenset({"asyncio", "socket", "ssl", "select", "selectors", "http", "urllib", "subprocess", "threading"})
 CLOCK_AND_LOG = frozenset({"time", "datetime", "logging", "random", "secrets"})
 
@@ -52,12 +54,14 @@ RULES = {
     "protocol": Rule(
         only(), only("msgspec", "nacl"), NETWORK | CLOCK_AND_LOG, {"units": only("datetime"), "rest": only("urllib")}
     ),
-    "client": Rule(only("protocol"), only("aiohttp")),
+    "shared": Rule(only("protocol"), only("msgspec")),
+    "client": Rule(only("protocol", "shared"), only("aiohttp")),
+    "guard": Rule(only("protocol", "shared", "client")),
     "simulator": Rule(only("protocol"), only("aiohttp", "msgspec")),
     "cli": Rule(
-        only("protocol", "client"),
+        only("protocol", "shared", "client"),
         only("typer", "rich"),
-        exceptions={"simulate": only("simulator"), "status": only("registration")},
+        exceptions={"simulate": only("simulator"), "status": only("registration"), "guard": only("guard")},
     ),
     "demo": Rule(only("protocol", "client"), only("rich", "psutil")),  # psutil comes with Hummingbot
     "mcp_server": Rule(only("protocol", "client"), only("mcp")),
@@ -65,8 +69,10 @@ RULES = {
         only("registration"), never=frozenset(sys.stdlib_module_names) - {"sys", "collections", "importlib", "types"}
     ),
     "registration": Rule(only("startup")),
-    "connector": Rule(only("protocol"), only("hummingbot", "aiohttp", "bidict", "pydantic", "msgspec")),
-    "perpetual": Rule(only("connector", "protocol"), only("hummingbot", "aiohttp", "bidict", "pydantic", "msgspec")),
+    "connector": Rule(only("protocol", "shared"), only("hummingbot", "aiohttp", "bidict", "pydantic", "msgspec")),
+    "perpetual": Rule(
+        only("connector", "protocol", "shared"), only("hummingbot", "aiohttp", "bidict", "pydantic", "msgspec")
+    ),
 }
 
 
@@ -76,6 +82,8 @@ def group_of(module: str) -> str:
     first = rest.partition(".")[0]
     if package != SPOT:
         return "perpetual"
+    if first in SHARED:
+        return "shared"
     return first if first in OWN_GROUPS else "connector" if first else ""
 
 
@@ -135,6 +143,9 @@ def test_the_import_table_has_a_row_for_each_group() -> None:
         ("protocol/x.py", "import asyncio", "imports asyncio"),
         ("protocol/x.py", "from ..backpack_auth import X", "imports backpack_connector.backpack_auth"),
         ("protocol/x.py", "from backpack_connector import client", "imports backpack_connector.client"),
+        ("request_pools.py", "import hummingbot", "imports hummingbot"),
+        ("reconnect.py", "from backpack_connector.client.rest import x", "imports backpack_connector.client.rest"),
+        ("guard/x.py", "from backpack_connector import backpack_base", "imports backpack_connector.backpack_base"),
         ("cli/main.py", "def f():\n    import hummingbot.client", "imports hummingbot.client"),
         ("cli/main.py", "from backpack_connector.simulator import x", "imports backpack_connector.simulator"),
         ("simulator/x.py", "from backpack_connector.client import x", "imports backpack_connector.client"),

@@ -81,6 +81,53 @@ def simulate(
     )
 
 
+@app.command()
+def guard(
+    journal: Annotated[
+        str, typer.Option(metavar="FOLDER", envvar="BACKPACK_JOURNAL", help="Where the bots keep their order journals.")
+    ],
+    heartbeat: Annotated[
+        float, typer.Option(metavar="SECONDS", min=3, max=86_400, help="A bot silent for so long counts as gone.")
+    ] = 15.0,
+    max_loss: Annotated[
+        str | None, typer.Option(metavar="USDC", help="Cancel when the account has lost this since the start.")
+    ] = None,
+    market: Annotated[
+        list[str] | None, typer.Option(metavar="SYMBOL", help="Only orders of this market; can be repeated.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Look once, say what would be cancelled, change nothing.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Watch, but cancel nothing.")] = False,
+    exclusive: Annotated[
+        bool, typer.Option("--exclusive", help="Cancel whole markets: nobody else trades in the bots' markets.")
+    ] = False,
+    stop_bot: Annotated[bool, typer.Option("--stop-bot", help="Also interrupt the bot's process (SIGINT).")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON an event.")] = False,
+    url: Annotated[str | None, typer.Option(help="Another address of the REST interface.")] = None,
+    simulator: Annotated[bool, typer.Option("--simulator", help="Guard bots on the local simulator.")] = False,
+) -> None:
+    """Cancel a bot's orders when it gives no sign of life, or when the account has lost too much.
+
+    Keys come from BACKPACK_API_KEY and BACKPACK_SECRET_KEY, a prompt, or two lines of input.
+    """
+    from backpack_connector.cli.guard import run_guard
+
+    run_guard(
+        journal=journal,
+        heartbeat_s=heartbeat,
+        max_loss=max_loss,
+        markets=tuple(market or ()),
+        checks_only=check,
+        is_dry_run=dry_run,
+        is_exclusive=exclusive,
+        stops_bots=stop_bot,
+        as_json=as_json,
+        url=url,
+        uses_simulator=simulator,
+    )
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     try:

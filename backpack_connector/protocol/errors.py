@@ -24,6 +24,7 @@ leave `outcome_known` false.
 Source: API §4.4.
 """
 
+import reprlib
 from enum import Enum
 from typing import Any
 
@@ -209,6 +210,27 @@ _UNAUTHORIZED = (401, 403)
 _SERVER_ERROR_FROM = 500
 # Nothing of a CDN's error page helps anybody beyond its first words.
 _MESSAGE_LIMIT = 300
+_CODE_LIMIT = 60
+_QUOTE_LIMIT = 120
+
+_QUOTED = reprlib.Repr()
+_QUOTED.maxlevel = 3
+_QUOTED.maxstring = _QUOTED.maxother = _QUOTED.maxlong = _QUOTE_LIMIT
+
+
+def plain(text: str, limit: int = _MESSAGE_LIMIT) -> str:
+    """Return a text that the exchange sent as a message may contain it: one line, printable, not too long."""
+    words = " ".join(text[: 10 * limit].split())[:limit]
+    return words if words.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in words)
+
+
+def shown(value: Any) -> str:
+    """Return a value that the exchange sent as a message may quote it: short, however large or nested it is."""
+    try:
+        text = _QUOTED.repr(value)
+    except ValueError:  # a whole number of more digits than Python writes out
+        return f"a number that is too long ({type(value).__name__})"
+    return text if len(text) <= _QUOTE_LIMIT else f"{text[: _QUOTE_LIMIT - 3]}..."
 
 
 def error_from_answer(
@@ -243,11 +265,16 @@ def error_from_result(code: str | None, message: str | None, *, operation: str |
 def _code_and_message(body: Any) -> tuple[str | None, str]:
     if isinstance(body, dict):
         code, message = body.get("code"), body.get("message")
-        return (
-            str(code) if code is not None else None,
-            " ".join(str(message).split())[:_MESSAGE_LIMIT] if message is not None else "",
-        )
-    return None, " ".join(str(body).split())[:_MESSAGE_LIMIT] if body else ""
+        return None if code is None else plain(_text_of(code), _CODE_LIMIT), _message_text(message)
+    return None, _message_text(body)
+
+
+def _message_text(message: Any) -> str:
+    return plain(_text_of(message)) if message else ""
+
+
+def _text_of(value: Any) -> str:
+    return value if isinstance(value, str) else shown(value)
 
 
 def _class_of(status: int, code: str | None, message: str) -> type[RequestError]:

@@ -6,7 +6,7 @@ import msgspec
 
 from .models import MarginFunction
 from .units import seconds_from_iso
-from .wire import WireStruct
+from .wire import NotNegative, WireStruct
 
 
 class Position(WireStruct, frozen=True, kw_only=True):
@@ -19,8 +19,8 @@ class Position(WireStruct, frozen=True, kw_only=True):
     symbol: str
     net_quantity: Decimal
     """Base units; negative = short."""
-    entry_price: Decimal
-    mark_price: Decimal
+    entry_price: NotNegative
+    mark_price: NotNegative
     net_exposure_quantity: Decimal
     """Base units, unsigned, with open orders that increase the risk."""
     pnl_realized: Decimal
@@ -84,6 +84,10 @@ class FundingPayment(WireStruct, frozen=True, kw_only=True):
     """Fraction of the position's notional."""
     interval_end_timestamp: str
     """UTC text without zone."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        seconds_from_iso(self.interval_end_timestamp)
 
     @property
     def payment_timestamp(self) -> float:

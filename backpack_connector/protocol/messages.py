@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from .enums import OrderEvent, OrderStatus, Side
-from .errors import WireFormatError
+from .errors import WireFormatError, shown
 from .streams import BALANCE_UPDATES, ORDER_UPDATES, POSITION_UPDATES, split_stream_name
 from .units import seconds_from_us
-from .wire import WireStruct, WireTime, read
+from .wire import NotNegative, OrderId, Positive, WireId, WireStruct, WireTime, read
 
 
 class _Message(WireStruct, frozen=True, kw_only=True):
@@ -29,19 +29,23 @@ class DepthUpdate(_Message, frozen=True, kw_only=True):
     """Changed levels of a book as [price, quantity] text; quantity zero deletes. The kind of stream `depth`."""
 
     symbol: str = msgspec.field(name="s")
-    first_update_id: int = msgspec.field(name="U")
-    last_update_id: int = msgspec.field(name="u")
+    first_update_id: WireId = msgspec.field(name="U")
+    last_update_id: WireId = msgspec.field(name="u")
     asks: list[tuple[str, str]] = msgspec.field(name="a")
     bids: list[tuple[str, str]] = msgspec.field(name="b")
+
+    def __post_init__(self) -> None:
+        if self.first_update_id > self.last_update_id:
+            raise ValueError("the first update id is after the last one")
 
 
 class PublicTrade(_Message, frozen=True, kw_only=True):
     """A print of the market. The kind of stream `trade`."""
 
     symbol: str = msgspec.field(name="s")
-    price: Decimal = msgspec.field(name="p")
-    quantity: Decimal = msgspec.field(name="q")
-    trade_id: int = msgspec.field(name="t")
+    price: Positive = msgspec.field(name="p")
+    quantity: Positive = msgspec.field(name="q")
+    trade_id: WireId = msgspec.field(name="t")
     is_buyer_maker: bool = msgspec.field(name="m")
 
 
@@ -54,19 +58,19 @@ class OrderUpdate(_Message, frozen=True, kw_only=True):
 
     event: str = msgspec.field(name="e")
     symbol: str = msgspec.field(name="s")
-    order_id: str = msgspec.field(name="i")
+    order_id: OrderId = msgspec.field(name="i")
     status: str = msgspec.field(name="X")
     side: Side = msgspec.field(name="S")
     client_id: int | str | None = msgspec.field(name="c", default=None)
     order_type: str | None = msgspec.field(name="o", default=None)
     """Upper case here: LIMIT or MARKET."""
-    quantity: Decimal | None = msgspec.field(name="q", default=None)
-    price: Decimal | None = msgspec.field(name="p", default=None)
-    executed_quantity: Decimal | None = msgspec.field(name="z", default=None)
-    executed_quote_quantity: Decimal | None = msgspec.field(name="Z", default=None)
-    fill_quantity: Decimal | None = msgspec.field(name="l", default=None)
-    fill_price: Decimal | None = msgspec.field(name="L", default=None)
-    trade_id: int | None = msgspec.field(name="t", default=None)
+    quantity: NotNegative | None = msgspec.field(name="q", default=None)
+    price: NotNegative | None = msgspec.field(name="p", default=None)
+    executed_quantity: NotNegative | None = msgspec.field(name="z", default=None)
+    executed_quote_quantity: NotNegative | None = msgspec.field(name="Z", default=None)
+    fill_quantity: Positive | None = msgspec.field(name="l", default=None)
+    fill_price: Positive | None = msgspec.field(name="L", default=None)
+    trade_id: WireId | None = msgspec.field(name="t", default=None)
     """On the wire null unless it is a fill, although the documentation leaves it out then."""
     is_maker: bool | None = msgspec.field(name="m", default=None)
     fee: Decimal | None = msgspec.field(name="n", default=None)
@@ -120,8 +124,8 @@ class PositionUpdate(_Message, frozen=True, kw_only=True):
     symbol: str = msgspec.field(name="s")
     net_quantity: Decimal = msgspec.field(name="q")
     """Base units; negative = short, zero = closed."""
-    mark_price: Decimal = msgspec.field(name="M")
-    entry_price: Decimal = msgspec.field(name="B")
+    mark_price: NotNegative = msgspec.field(name="M")
+    entry_price: NotNegative = msgspec.field(name="B")
     event: str | None = msgspec.field(name="e", default=None)
     break_even_price: Decimal | None = msgspec.field(name="b", default=None)
     net_exposure_quantity: Decimal | None = msgspec.field(name="Q", default=None)
@@ -136,8 +140,8 @@ class MarkPriceUpdate(_Message, frozen=True, kw_only=True):
     """Mark price, index price and funding of a market, every second. The kind of stream `markPrice`."""
 
     symbol: str = msgspec.field(name="s")
-    mark_price: Decimal = msgspec.field(name="p")
-    index_price: Decimal | None = msgspec.field(name="i", default=None)
+    mark_price: NotNegative = msgspec.field(name="p")
+    index_price: NotNegative | None = msgspec.field(name="i", default=None)
     funding_rate: Decimal | None = msgspec.field(name="f", default=None)
     """Fraction per interval, running estimate."""
     next_funding: WireTime | None = msgspec.field(name="n", default=None)
@@ -180,11 +184,6 @@ def parse_message(frame: Any) -> Message | None:
         return read(ErrorFrame, frame["error"], "error frame")
     stream = stream_of(frame)
     if stream is None:
-        raise WireFormatError(f"expected a frame with stream and data, got {_shortened(frame)}")
+        raise WireFormatError(f"expected a frame with stream and data, got {shown(frame)}")
     kind = _KINDS.get(split_stream_name(stream).kind)
     return None if kind is None else read(kind, frame["data"], stream)
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import msgspec
 
 from .enums import MarketType, OrderBookState, OrderStatus, OrderType, Side, SystemStatus
-from .errors import BackpackError, WireFormatError, error_from_result
+from .errors import BackpackError, WireFormatError, error_from_result, shown
 from .units import seconds_from_iso, seconds_from_ms, seconds_from_us
-from .wire import WireStruct, WireTime, read
+from .wire import NotNegative, OrderId, Positive, WireId, WireStruct, WireTime, read
 
 # Margin is an irrational number; this many digits keep it far below the last one that anybody shows.
 _MARGIN = Context(prec=34)
@@ -45,8 +45,8 @@ class PremiumBand(WireStruct, frozen=True, kw_only=True):
 class PriceFilter(WireStruct, frozen=True, kw_only=True):
     """Price rules of a market; multipliers are fractions of a reference price. Source: API §5.2."""
 
-    tick_size: Decimal
-    min_price: Decimal
+    tick_size: Positive
+    min_price: NotNegative
     max_price: Decimal | None = None
     max_multiplier: Decimal | None = None
     """A limit price above this multiple of the active price is refused; likewise below `min_multiplier`."""
@@ -64,8 +64,8 @@ class PriceFilter(WireStruct, frozen=True, kw_only=True):
 class QuantityFilter(WireStruct, frozen=True, kw_only=True):
     """Quantity rules of a market, in base units. Source: API §5.2."""
 
-    step_size: Decimal
-    min_quantity: Decimal
+    step_size: Positive
+    min_quantity: NotNegative
     max_quantity: Decimal | None = None
 
 
@@ -80,8 +80,8 @@ class MarginFunction(WireStruct, frozen=True, kw_only=True):
     """Margin fraction of a notional: max(base, factor · sqrt(notional)). Source: API §5.5."""
 
     type: str
-    base: Decimal
-    factor: Decimal
+    base: NotNegative
+    factor: NotNegative
 
     def fraction(self, notional: Decimal, leverage: Decimal | None = None) -> Decimal:
         """Return the fraction of a notional in USDC that must be there as margin.
@@ -131,7 +131,7 @@ class DepthSnapshot(WireStruct, frozen=True, kw_only=True):
 
     asks: list[tuple[str, str]]
     bids: list[tuple[str, str]]
-    last_update_id: int | _DigitsText
+    last_update_id: WireId | _DigitsText
     """Text on the wire, although the stream's ids are numbers."""
     timestamp: WireTime
     """Microseconds."""
@@ -158,8 +158,8 @@ class MarkPrice(WireStruct, frozen=True, kw_only=True):
     """One row of get_mark_prices. Source: schema MarkPrice."""
 
     symbol: str
-    mark_price: Decimal
-    index_price: Decimal | None = None
+    mark_price: NotNegative
+    index_price: NotNegative | None = None
     funding_rate: Decimal | None = None
     """Fraction per interval, running estimate."""
     next_funding_timestamp: WireTime | None = None
@@ -190,25 +190,25 @@ class AccountSummary(WireStruct, frozen=True, kw_only=True):
     spot_taker_fee: Decimal
     futures_maker_fee: Decimal
     futures_taker_fee: Decimal
-    leverage_limit: Decimal
+    leverage_limit: Positive
     auto_lend: bool = False
     limit_orders: int | None = None
     trigger_orders: int | None = None
 
 
 class _OrderFields(WireStruct, frozen=True, kw_only=True):
-    id: str
+    id: OrderId
     symbol: str
     side: Side
     order_type: OrderType
     status: OrderStatus
     client_id: int | str | None = None
-    quantity: Decimal | None = None
+    quantity: NotNegative | None = None
     """Base units; absent on market orders by quote quantity."""
-    quote_quantity: Decimal | None = None
-    price: Decimal | None = None
-    executed_quantity: Decimal | None = None
-    executed_quote_quantity: Decimal | None = None
+    quote_quantity: NotNegative | None = None
+    price: NotNegative | None = None
+    executed_quantity: NotNegative | None = None
+    executed_quote_quantity: NotNegative | None = None
     time_in_force: str | None = None
     post_only: bool | None = None
     reduce_only: bool | None = None
@@ -243,6 +243,10 @@ class HistoricalOrder(_OrderFields, frozen=True, kw_only=True):
     expiry_reason: str | None = None
     system_order_type: str | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        seconds_from_iso(self.created_at)
+
     @property
     def created_timestamp(self) -> float:
         """Return the creation time in seconds."""
@@ -252,21 +256,25 @@ class HistoricalOrder(_OrderFields, frozen=True, kw_only=True):
 class Fill(WireStruct, frozen=True, kw_only=True):
     """One row of get_fills. Source: schema OrderFill; API §2.3 (fills)."""
 
-    order_id: str
+    order_id: OrderId
     symbol: str
     side: Side
-    price: Decimal
-    quantity: Decimal
+    price: Positive
+    quantity: Positive
     fee: Decimal
     """Positive = paid, negative = rebate, in `fee_symbol`: on spot markets the asset that was received."""
     fee_symbol: str
     is_maker: bool
     timestamp: str
     """UTC text without zone."""
-    trade_id: int | None = None
+    trade_id: WireId | None = None
     client_id: int | str | None = None
     """Text here, a number on orders."""
     system_order_type: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        seconds_from_iso(self.timestamp)
 
     @property
     def client_id_text(self) -> str | None:
@@ -277,6 +285,30 @@ class Fill(WireStruct, frozen=True, kw_only=True):
     def fill_timestamp(self) -> float:
         """Return the time of the fill in seconds."""
         return seconds_from_iso(self.timestamp)
+
+
+class OrderHead(WireStruct, frozen=True, kw_only=True):
+    """What tells one open order from another, readable whatever else the row says. Source: schema OrderType."""
+
+    id: str
+    symbol: str
+    side: str
+    client_id: int | str | None = None
+
+
+class Transfer(WireStruct, frozen=True, kw_only=True):
+    """One row of get_deposits or get_withdrawals. Source: schemas Deposit and Withdrawal."""
+
+    id: int | str
+    symbol: str
+    """The asset."""
+    quantity: Decimal
+    status: str
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Tell whether the transfer is complete; a deposit that is not has not reached the account."""
+        return self.status == "confirmed"
 
 
 class OrderResult(WireStruct, frozen=True, kw_only=True):
@@ -300,6 +332,10 @@ class Kline(WireStruct, frozen=True, kw_only=True):
     low: Decimal | None = None
     close: Decimal | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        seconds_from_iso(self.start)
+
     @property
     def start_timestamp(self) -> float:
         """Return the beginning of the bucket in seconds."""
@@ -322,7 +358,7 @@ def read_rows(kind: Any, rows: Any, where: str) -> "tuple[list[Any], list[str]]"
     for position, row in enumerate(read(list[Any], rows, where)):
         name = row.get("symbol", position) if isinstance(row, dict) else position
         try:
-            structs.append(read(kind, row, f"{where}[{name}]"))
+            structs.append(read(kind, row, f"{where}[{name if isinstance(name, (str, int)) else shown(name)}]"))
         except ValueError as error:
             complaints.append(str(error))
     return structs, complaints
@@ -347,7 +383,7 @@ def _order_result(row: Any, where: str) -> "Order | BackpackError":
         return error
     if head.operation == "Err":
         return error_from_result(head.code, head.message, operation="execute_order_batch")
-    return WireFormatError(f"{where}: expected Ok or Err, got {head.operation!r}")
+    return WireFormatError(f"{where}: expected Ok or Err, got {shown(head.operation)}")
 
 
 def read_balances(payload: Any) -> "tuple[dict[str, Balance], list[str]]":

@@ -8,12 +8,15 @@ Source: API §2.3 (units legend) and §3.1.
 from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 
-from .errors import WireFormatError
+from .errors import ConfigurationError, WireFormatError, shown
 
 MICROSECONDS_PER_SECOND = 1_000_000
 MILLISECONDS_PER_SECOND = 1_000
 BASIS_POINTS_PER_UNIT = Decimal(10_000)
 PERCENT_PER_UNIT = Decimal(100)
+
+# No number of money is written longer; 1e999999999 would be a gigabyte of zeros.
+_MAX_WRITTEN_DIGITS = 1_000
 
 # A millisecond stamp passes this in the year 5138, a microsecond stamp passed it in 1973.
 _MILLISECONDS_BELOW = 100_000_000_000_000
@@ -55,9 +58,12 @@ def seconds_from_iso(time_iso: str) -> float:
     """
     try:
         moment = datetime.fromisoformat(_with_six_fractional_digits(time_iso))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise WireFormatError(f"expected a UTC time such as 2025-09-11T20:10:40.699, got {time_iso!r}") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+        time_s = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        time_s = -1.0
+    if time_s < 0:
+        raise WireFormatError(f"expected a UTC time such as 2025-09-11T20:10:40.699, got {shown(time_iso)}")
+    return time_s
 
 
 def _with_six_fractional_digits(time_iso: str) -> str:
@@ -82,23 +88,27 @@ def decimal_from_text(text: str) -> Decimal:
     Raises:   WireFormatError for a float, for text that is no number and for NaN or an infinity.
     """
     if not isinstance(text, (str, int)) or isinstance(text, bool):
-        raise WireFormatError(f"expected a decimal as text, got {text!r}")
+        raise WireFormatError(f"expected a decimal as text, got {shown(text)}")
     try:
         number = Decimal(text)
-    except InvalidOperation as error:
-        raise WireFormatError(f"expected a decimal as text, got {text!r}") from error
+    except InvalidOperation:
+        raise WireFormatError(f"expected a decimal as text, got {shown(text)}") from None
     if not number.is_finite():
-        raise WireFormatError(f"expected a finite decimal, got {text!r}")
+        raise WireFormatError(f"expected a finite decimal, got {shown(text)}")
     return number
 
 
 def decimal_text(number: Decimal) -> str:
     """Return a Decimal in plain notation without trailing zeros, as REST writes it: `86700`, `0.0001`, never `1E-8`.
 
-    Raises:   ValueError for NaN or an infinity.
+    Raises:   ConfigurationError, a ValueError, for NaN, an infinity, or a number of more than a thousand digits.
     """
     if not number.is_finite():
-        raise ValueError(f"{number} cannot be sent as a number")
+        raise ConfigurationError(f"{shown(number)} cannot be sent as a number")
+    _, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)
+    if len(digits) + abs(exponent) > _MAX_WRITTEN_DIGITS:
+        raise ConfigurationError(f"{shown(number)} has too many digits to be sent")
     text = format(number, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")

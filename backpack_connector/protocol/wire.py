@@ -7,28 +7,67 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 
-from .errors import WireFormatError
+from .errors import WireFormatError, plain, shown
 
 WireTime = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """A time in whole units since the epoch; the bounds keep its conversion to float seconds from overflowing."""
+
+WireId = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A number of an update or a trade; books hold it in 64 bits."""
+
+OrderId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+"""About 11 digits (API §4.5); what is empty or very long would make an order impossible to find again."""
+
+Positive = Annotated[Decimal, "positive"]
+"""A number above zero, such as the price of a fill."""
+
+NotNegative = Annotated[Decimal, "not negative"]
+"""A number of zero or more, such as an executed quantity."""
+
+# What the exchange shows has up to 28 places after the point (tests/samples). Far beyond any price or amount of money
+# a number only costs memory and time: 1e999999999 is eleven characters, and a gigabyte when it is written out.
+_MAX_PLACES = 60
+_MAX_MAGNITUDE = 30
+_WHERE_LIMIT = 120
 
 
 class WireStruct(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A payload of the exchange: added fields are ignored, missing ones and wrong kinds are errors.
 
-    msgspec accepts "NaN" and "Infinity" as decimals; no amount of money is either, so they are refused here.
+    msgspec accepts "NaN", "Infinity" and "1e999999999" as decimals; no amount of money is one of these, so they are
+    refused here, and so are signs that a field cannot have.
     """
 
     def __post_init__(self) -> None:
-        for name in _decimal_fields_of(type(self)):
+        for name, least in _decimal_fields_of(type(self)):
             value = getattr(self, name)
-            if value is not None and not value.is_finite():
-                raise ValueError(f"{name} is {value}")
+            if value is not None and (problem := _problem_of(value, least)) is not None:
+                raise ValueError(f"{name} is {problem}")
+
+
+def _problem_of(number: Decimal, least: str) -> str | None:
+    if not number.is_finite():
+        return str(number)
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int)
+    if exponent < -_MAX_PLACES or number.adjusted() >= _MAX_MAGNITUDE:
+        return "a number of too many digits"
+    if least and (number < 0 or (least == "positive" and not number)):
+        return f"{number}, which is not possible"
+    return None
 
 
 @cache
-def _decimal_fields_of(cls: type) -> tuple[str, ...]:
-    return tuple(name for name, hint in get_type_hints(cls).items() if hint is Decimal or Decimal in get_args(hint))
+def _decimal_fields_of(cls: type) -> tuple[tuple[str, str], ...]:
+    """Return (name, what the number must be at least) of the fields that hold a Decimal, or perhaps hold one."""
+    fields: dict[str, str] = {}
+    for name, hint in get_type_hints(cls, include_extras=True).items():
+        for kind in (hint, *get_args(hint)):
+            if kind in (Positive, NotNegative):
+                fields[name] = kind.__metadata__[0]
+            elif kind is Decimal:
+                fields.setdefault(name, "")
+    return tuple(fields.items())
 
 
 _T = TypeVar("_T")
@@ -42,7 +81,8 @@ def read(kind: type[_T], payload: Any, where: str) -> _T:
     try:
         return msgspec.convert(payload, kind)
     except (msgspec.ValidationError, ValueError, TypeError, OverflowError) as error:
-        raise WireFormatError(f"{where}: {error}") from error
+        # `from None`: the library's message may quote megabytes of what was sent.
+        raise WireFormatError(f"{plain(where, _WHERE_LIMIT)}: {plain(str(error))}") from None
 
 
 def finite_number(text: Any, where: str) -> float:
@@ -52,8 +92,8 @@ def finite_number(text: Any, where: str) -> float:
     """
     try:
         number = float(text)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise WireFormatError(f"{where}: expected a number, got {text!r}") from error
+    except (TypeError, ValueError, OverflowError):
+        raise WireFormatError(f"{where}: expected a number, got {shown(text)}") from None
     if not math.isfinite(number) or number < 0:
-        raise WireFormatError(f"{where}: expected a number of zero or more, got {text!r}")
+        raise WireFormatError(f"{where}: expected a number of zero or more, got {shown(text)}")
     return number

@@ -23,7 +23,7 @@
 | `socket_dropped` | connections end without a Close frame |
 | `socket_closed` | connections get a Close frame, and end |
 | `socket_silent` | connections stay half-open for good: no frame, no ping, no answer, not even to a Close frame |
-| `socket_slow` | connections get frame after frame, each with a pause before it; they fall behind |
+| `socket_slow` | slow readers: a pause before each frame, and connections for which too much waits are closed |
 | `socket_refused` | new connections are answered 503 |
 | `frame_dropped` | frames are left out; of a depth stream that is a gap in the ids |
 | `frame_duplicated` | frames come twice |

@@ -3,32 +3,34 @@
 import argparse
 import json
 import logging
-import multiprocessing
 import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from datetime import datetime, timezone
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what Hummingbot's own modules say when they are imported the first time
+    from tests.chaos import table
     from tests.chaos.bots import KINDS
     from tests.chaos.fault_plans import FAULTS, MIXTURE, NONE
-    from tests.chaos.runs import BOTH, Outcome, Plan, run_alone
+    from tests.chaos.pool import outcomes
+    from tests.chaos.runs import BOTH, COMMON, FULL, WORKLOADS, Outcome, Plan, run_alone
 
 DEFAULT_JOBS = 2
-RUNS_A_POOL = 100
+DEFAULT_RUNS = 100
 
 
 def plans(arguments: argparse.Namespace) -> Iterator[Plan]:
     """Yield the runs that are asked for; without a kind of fault, all alone in turn, and a mixture between two."""
+    workload = arguments.workload or (FULL if arguments.peer == table.OURS else COMMON)
     alone = [name for name in FAULTS if name != MIXTURE]
     for number in range(arguments.runs):
         seed = arguments.seed + number
         fault = arguments.fault
         if fault is None:
             fault = alone[seed // 2 % len(alone)] if seed % 2 == 0 else MIXTURE
-        yield Plan(seed, fault, arguments.kind, arguments.seconds)
+        yield Plan(seed, fault, arguments.kind, arguments.seconds, arguments.peer, workload)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -37,32 +39,33 @@ def main(words: Sequence[str] | None = None) -> int:
     if arguments.log:
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     began = time.monotonic()
-    failed: list[Outcome] = []
-    count = 0
+    if arguments.table:
+        table.check_place()
+    made: list[Outcome] = []
     for outcome in _outcomes(arguments):
-        count += 1
-        failed += [outcome] if outcome.violations else []
+        made.append(outcome)
         _tell(outcome, arguments)
-    seconds = time.monotonic() - began
+    failed = [outcome for outcome in made if outcome.violations]
     if not arguments.json:
-        print(f"{count} runs in {seconds:.0f} s, {len(failed)} with violations.")
+        print(f"{len(made)} runs in {time.monotonic() - began:.0f} s, {len(failed)} with violations.")
         for outcome in failed:
             print(f"  {outcome.plan.command}")
+    if arguments.table:
+        table.write(
+            table.text(made, table.Measurement(datetime.now(timezone.utc).date(), arguments.runs, arguments.seed))
+        )
+        print(f"{table.README.name} has the table.")
+        failed = [outcome for outcome in failed if outcome.plan.peer == table.OURS]
     return 1 if failed else 0
 
 
 def _outcomes(arguments: argparse.Namespace) -> Iterator[Outcome]:
-    if 1 in (arguments.jobs, arguments.runs) or arguments.log:
-        for plan in plans(arguments):
+    waiting = list(table.plans(arguments.runs, arguments.seed) if arguments.table else plans(arguments))
+    if 1 in (arguments.jobs, len(waiting)) or arguments.log:
+        for plan in waiting:
             yield run_alone(plan, not arguments.log)
         return
-    context = multiprocessing.get_context("spawn")
-    waiting = list(plans(arguments))
-    # Processes live for some runs only, so that what one leaves behind does not pile up. The pool's own option for this
-    # (max_tasks_per_child) comes to a standstill with Python 3.12.
-    for first in range(0, len(waiting), RUNS_A_POOL):
-        with ProcessPoolExecutor(arguments.jobs, mp_context=context) as pool:
-            yield from pool.map(run_alone, waiting[first : first + RUNS_A_POOL])
+    yield from outcomes(waiting, arguments.jobs)
 
 
 def _tell(outcome: Outcome, arguments: argparse.Namespace) -> None:
@@ -74,6 +77,7 @@ def _tell(outcome: Outcome, arguments: argparse.Namespace) -> None:
                     "seed": plan.seed,
                     "fault": plan.fault,
                     "kind": plan.kind,
+                    "peer": plan.peer,
                     "violations": outcome.violations,
                     "orders": outcome.orders,
                     "accepted": outcome.accepted,
@@ -105,15 +109,21 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.chaos", description="Let the connectors trade on the simulator while everything breaks."
     )
-    parser.add_argument("--runs", type=int, default=100, help="how many runs (100)")
+    parser.add_argument("--runs", type=int, help="how many runs (100); with --table, for each cell (10)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the first run; the next one has the next (1)")
     parser.add_argument("--fault", choices=FAULTS, help=f"this kind alone; {NONE}; {MIXTURE}; all in turn if absent")
     parser.add_argument("--kind", choices=(*KINDS, BOTH), default=BOTH, help="which connectors (both, on one account)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="how long each run trades (2)")
+    parser.add_argument("--seconds", type=float, default=180.0, help="how long each run trades, virtually (180)")
+    parser.add_argument("--peer", choices=table.PEERS, default=table.OURS, help="these connectors, or Hummingbot's own")
+    parser.add_argument("--workload", choices=WORKLOADS, help="what ours can do, or what both peers can (as the peer)")
+    parser.add_argument("--table", action="store_true", help="both peers under every fault; writes README's table")
     parser.add_argument("--jobs", type=int, default=DEFAULT_JOBS, help="how many runs at a time (2)")
     parser.add_argument("--json", action="store_true", help="one line of JSON for each run")
     parser.add_argument("--log", action="store_true", help="show the connectors' warnings and the faults; one job")
-    return parser.parse_args(words)
+    arguments = parser.parse_args(words)
+    if arguments.runs is None:
+        arguments.runs = table.DEFAULT_RUNS if arguments.table else DEFAULT_RUNS
+    return arguments
 
 
 if __name__ == "__main__":

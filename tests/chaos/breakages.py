@@ -8,7 +8,7 @@ from typing import Any
 from unittest import mock
 
 from backpack_connector import backpack_api_order_book_data_source as book_data_source
-from backpack_connector import request_budget
+from backpack_connector import request_pools
 from backpack_connector.account_balances import SpotBalances
 from backpack_connector.backpack_base import BackpackExchangeBase
 from backpack_connector.backpack_exchange import BackpackExchange
@@ -19,10 +19,12 @@ from backpack_connector.order_tracking import BackpackOrderTracker
 from backpack_connector.protocol.errors import NoAnswer
 from backpack_perpetual_connector.account_positions import AccountPositions
 from backpack_perpetual_connector.collateral import AccountMargin
-from tests.chaos import hurry, runs
+from tests.chaos import runs
+from tests.chaos.bots import Bot
 from tests.chaos.runs import Outcome, Plan
 
-SETTLING_S = 2.5
+SETTLING_S = 100.0
+SECONDS = 90.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,6 @@ class Breakage:
     fault: str = "none"
     kind: str = "spot"
     asks_all_the_time: bool = False
-    pool_window_s: float = hurry.POOL_WINDOW_S
 
 
 async def _no_waiting(self: Any, urgency: Any, allowed: int) -> None:
@@ -70,7 +71,7 @@ def _all_available(self: SpotBalances) -> dict[str, Decimal]:
 
 
 async def _short_pause(self: Any, backoff: Any) -> None:
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(1.0)
 
 
 _pause = OrderReconciler._pause
@@ -118,11 +119,10 @@ BREAKAGES: Mapping[str, Breakage] = {
         _replaced(BackpackExchangeBase, "stop_network", _stop_half), "A task is left after the stop"
     ),
     "requests do not wait for the pools": Breakage(
-        _replaced(request_budget._Window, "acquire", _no_waiting),
+        _replaced(request_pools.RequestWindow, "acquire", _no_waiting),
         "beyond the exchange's request pools",
         "request_lost",
         asks_all_the_time=True,
-        pool_window_s=60.0,
     ),
 }
 
@@ -131,9 +131,8 @@ def run_broken(name: str, seed: int) -> Outcome:
     """Make a run with something broken, in an event loop of its own."""
     breakage = BREAKAGES[name]
     with (
-        mock.patch.object(runs, "SETTLING_S", SETTLING_S),
-        mock.patch.object(hurry, "POOL_WINDOW_S", breakage.pool_window_s),
+        mock.patch.object(Bot, "settling_s", SETTLING_S),
         mock.patch.object(OrderReconciler, "_pause", _short_pause if breakage.asks_all_the_time else _pause),
         breakage.apply(),
     ):
-        return runs.run_alone(Plan(seed, breakage.fault, breakage.kind, duration_s=1.0))
+        return runs.run_alone(Plan(seed, breakage.fault, breakage.kind, duration_s=SECONDS))

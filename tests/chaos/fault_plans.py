@@ -6,7 +6,6 @@ from typing import Any
 
 from backpack_connector.protocol.enums import OrderBookState
 from backpack_connector.simulator.faults_kinds import Fault, FaultKind
-from tests.chaos.hurry import LONGEST_LAG_S
 from tests.chaos.venue import Venue
 
 NONE, MIXTURE = "none", "mixture"
@@ -24,6 +23,14 @@ _OPERATIONS = ((), _ORDERS, _ORDERS, _CANCELS, _LISTS, _ACCOUNT, ("get_depth",))
 _STREAMS = (("account",), ("account.orderUpdate",), ("depth",), ())
 _ACTS = (FaultKind.ORDER_CANCELLED, FaultKind.PRICE_TRADED, FaultKind.POSITION_LIQUIDATED)
 
+LONGEST_LAG_S = 8.0
+"""The latest that lists and deferred cancels are; below the age at which an order that no list shows is absent."""
+LONGEST_DELAY_S = 12.0
+"""Beyond the window in which a request is valid, and beyond the time that the connector waits for an answer."""
+LONGEST_DELAY_OF_READS_S = 2.5
+"""Requests of the small pool must not arrive so much later than they are sent that the exchange counts more of them
+in a minute than the connector has sent in one; the connector's margin is three seconds."""
+
 Parameters = Callable[[random.Random, Venue], dict[str, Any]]
 
 
@@ -31,8 +38,19 @@ def _requests(chance: random.Random, _: Venue) -> dict[str, Any]:
     return {"operations": chance.choice(_OPERATIONS), "probability": chance.uniform(0.15, 0.6)}
 
 
-def _late_requests(chance: random.Random, venue: Venue) -> dict[str, Any]:
-    return {**_requests(chance, venue), "delay_s": 0.05, "jitter_s": chance.uniform(0.1, LONGEST_LAG_S - 0.05)}
+def _late_requests(chance: random.Random, _: Venue) -> dict[str, Any]:
+    operations = chance.choice((_ORDERS, _CANCELS, ()))
+    longest_s = LONGEST_DELAY_S if operations else LONGEST_DELAY_OF_READS_S
+    return {
+        "operations": operations,
+        "probability": chance.uniform(0.15, 0.6),
+        "delay_s": 0.05,
+        "jitter_s": chance.uniform(0.1, longest_s),
+    }
+
+
+def _late_answers(chance: random.Random, venue: Venue) -> dict[str, Any]:
+    return {**_requests(chance, venue), "delay_s": 0.05, "jitter_s": chance.uniform(0.1, LONGEST_DELAY_S)}
 
 
 def _errors(chance: random.Random, venue: Venue) -> dict[str, Any]:
@@ -40,15 +58,15 @@ def _errors(chance: random.Random, venue: Venue) -> dict[str, Any]:
 
 
 def _late_cancels(chance: random.Random, _: Venue) -> dict[str, Any]:
-    return {"delay_s": chance.uniform(0.05, LONGEST_LAG_S), "probability": chance.choice([0.5, 1.0])}
+    return {"delay_s": chance.uniform(0.1, LONGEST_LAG_S), "probability": chance.choice([0.5, 1.0])}
 
 
 def _lag(chance: random.Random, _: Venue) -> dict[str, Any]:
-    return {"delay_s": chance.uniform(0.2, LONGEST_LAG_S)}
+    return {"delay_s": chance.uniform(0.5, LONGEST_LAG_S)}
 
 
 def _lasting(chance: random.Random, _: Venue) -> dict[str, Any]:
-    return {"duration_s": chance.uniform(0.3, 1.2)}
+    return {"duration_s": chance.uniform(3, 90)}
 
 
 def _key(chance: random.Random, venue: Venue) -> dict[str, Any]:
@@ -73,7 +91,7 @@ def _socket(chance: random.Random, venue: Venue) -> dict[str, Any]:
 
 
 def _slow_socket(chance: random.Random, _: Venue) -> dict[str, Any]:
-    return {"delay_s": chance.uniform(0.005, 0.03)}
+    return {"delay_s": chance.uniform(0.05, 1.0)}
 
 
 def _refused_socket(chance: random.Random, _: Venue) -> dict[str, Any]:
@@ -85,7 +103,7 @@ def _frames(chance: random.Random, _: Venue) -> dict[str, Any]:
 
 
 def _late_frames(chance: random.Random, venue: Venue) -> dict[str, Any]:
-    return {**_frames(chance, venue), "delay_s": 0.02, "jitter_s": chance.uniform(0.1, LONGEST_LAG_S - 0.02)}
+    return {**_frames(chance, venue), "delay_s": 0.02, "jitter_s": chance.uniform(0.1, LONGEST_LAG_S)}
 
 
 def _act(chance: random.Random, venue: Venue) -> dict[str, Any]:
@@ -94,7 +112,7 @@ def _act(chance: random.Random, venue: Venue) -> dict[str, Any]:
 
 _PARAMETERS: dict[FaultKind, Parameters] = {
     FaultKind.REQUEST_DELAYED: _late_requests,
-    FaultKind.ANSWER_DELAYED: _late_requests,
+    FaultKind.ANSWER_DELAYED: _late_answers,
     FaultKind.REQUEST_LOST: _requests,
     FaultKind.ANSWER_LOST: _requests,
     FaultKind.ANSWER_TRUNCATED: _requests,
@@ -149,18 +167,32 @@ def planned_faults(fault: str, chance: random.Random, venue: Venue, duration_s: 
         kinds = [FaultKind(fault)] * chance.randint(2, 3)
     plan = []
     for kind in kinds:
-        begins_s = chance.uniform(0.2, duration_s * 0.7)
+        begins_s = chance.uniform(0.05, 0.7) * duration_s
         if kind in _NEED_A_NEW_CONNECTION:
-            plan.append((begins_s + 0.01, _made(FaultKind.SOCKET_DROPPED, {"count": 4}, chance)))
+            plan.append((begins_s + 0.5, _made(FaultKind.SOCKET_DROPPED, {"count": 4}, chance)))
         for _ in range(6 if kind in _ACTS else 1):
             parameters = _PARAMETERS[kind](chance, venue)
             if fault != MIXTURE and not plan:
                 # The first one begins early and strikes everywhere, so that it surely strikes.
-                begins_s = 0.1
+                begins_s = 0.02 * duration_s
                 parameters = {name: value for name, value in parameters.items() if name not in _SCOPE}
+                if kind is FaultKind.REQUEST_DELAYED:
+                    parameters["jitter_s"] = min(parameters["jitter_s"], LONGEST_DELAY_OF_READS_S)
+            elif kind not in HOLDING and chance.random() < 0.5:
+                parameters["duration_s"] = chance.uniform(0.05, 0.5) * duration_s
             plan.append((begins_s, _made(kind, parameters, chance)))
-            begins_s = chance.uniform(0.2, duration_s * 0.9)
+            begins_s = chance.uniform(0.05, 0.9) * duration_s
     return sorted(plan, key=lambda entry: entry[0])
+
+
+def distance(chance: random.Random) -> list[Fault]:
+    """Return what makes the exchange as far away as it really is: every message takes some hundredths of a second."""
+    to_s, back_s, stream_s = (chance.uniform(0.002, 0.08) for _ in range(3))
+    return [
+        _made(FaultKind.REQUEST_DELAYED, {"delay_s": to_s, "jitter_s": to_s}, chance),
+        _made(FaultKind.ANSWER_DELAYED, {"delay_s": back_s, "jitter_s": back_s}, chance),
+        _made(FaultKind.FRAME_DELAYED, {"delay_s": stream_s, "jitter_s": stream_s}, chance),
+    ]
 
 
 def _made(kind: FaultKind, parameters: dict[str, Any], chance: random.Random) -> Fault:

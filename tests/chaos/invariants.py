@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from backpack_connector.protocol.enums import OrderStatus, Side
 from backpack_connector.simulator.orders import Order
-from tests.chaos.bots import PAIRS, Bot, symbol_of
+from tests.chaos.bots import Bot, symbol_of
 from tests.chaos.venue import Venue
 
 USDC_ROUNDING = Decimal("0.00001")
@@ -68,7 +68,7 @@ def _difference(bot: Bot, order_id: str, truth: Order | None) -> str | None:
         has_nothing_to_close = order_id in bot.closing and names == ["OrderCancelled"]
         is_right = names == ["OrderFailure"] or has_nothing_to_close
         return None if is_right else f"the exchange never had it, but its events are {names}."
-    if "OrderFailure" in names:
+    if "OrderFailure" in names and truth.status is not OrderStatus.TRIGGER_FAILED:
         return f"the exchange has it as {truth.status}, but it was reported failed: {names}."
     created = f"{'Buy' if truth.side is Side.BID else 'Sell'}OrderCreated"
     if not names or names[0] != created or names.count(created) != 1:
@@ -86,7 +86,8 @@ def _difference_of_state(bot: Bot, order_id: str, truth: Order, names: list[str]
             return f"it rests as {truth.status}, but the bot has it as {order.current_state}."
         return None
     side = "Buy" if truth.side is Side.BID else "Sell"
-    end = f"{side}OrderCompleted" if truth.status is OrderStatus.FILLED else "OrderCancelled"
+    ends = {OrderStatus.FILLED: f"{side}OrderCompleted", OrderStatus.TRIGGER_FAILED: "OrderFailure"}
+    end = ends.get(truth.status, "OrderCancelled")
     if others != [end] or order is not None:
         return f"it ended as {truth.status}, but its events are {names}{'' if order is None else ', and it is open'}."
     return None
@@ -107,7 +108,7 @@ def _of_fills(bot: Bot, venue: Venue) -> Iterator[str]:
 
 
 def _of_books(bot: Bot, venue: Venue) -> Iterator[str]:
-    for pair in PAIRS:
+    for pair in bot.connector.trading_pairs:
         if pair not in bot.connector.order_books:
             yield f"There is no book of {pair}."
         elif bot.book(pair) != venue.book(symbol_of(bot.kind, pair)):
@@ -132,15 +133,14 @@ def _of_balances(bot: Bot, venue: Venue) -> Iterator[str]:
 
 def _of_margin(bot: Bot, venue: Venue) -> Iterator[str]:
     exchange = venue.exchange
-    for pair in PAIRS:
+    for pair in bot.connector.trading_pairs:
         true = exchange.ledger.positions(venue.key).get(symbol_of(bot.kind, pair))
-        shown = bot.connector.account_positions.get(pair)
-        quantities = (Decimal(0) if row is None else row for row in (true and true.quantity, shown and shown.amount))
-        true_quantity, shown_quantity = quantities
+        shown_quantity, shown_price = bot.position(pair)
+        true_quantity = true.quantity if true is not None else Decimal(0)
         if true_quantity != shown_quantity:
             yield f"The position in {pair} is {true_quantity}, but the bot has {shown_quantity}."
-        elif true is not None and abs(true.entry_price - shown.entry_price) > USDC_ROUNDING:
-            yield f"The position in {pair} began at {true.entry_price}, but the bot has {shown.entry_price}."
+        elif true is not None and abs(true.entry_price - shown_price) > USDC_ROUNDING:
+            yield f"The position in {pair} began at {true.entry_price}, but the bot has {shown_price}."
     margin = exchange.risk.margin(exchange.open_account(venue.key))
     figures = (
         ("net equity", margin.net_equity, bot.connector.get_balance("USDC")),

@@ -7,50 +7,65 @@ import random
 import time
 import traceback
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from tempfile import TemporaryDirectory
 from unittest import mock
 
-from hummingbot.core.clock import Clock
-from hummingbot.core.clock_mode import ClockMode
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
+from hummingbot.logger import HummingbotLogger
 
-from backpack_connector.backpack_constants import SIMULATOR_URL_VARIABLE
+from backpack_connector.hosts import SIMULATOR_URL_VARIABLE
+from backpack_connector.protocol import rate_limits
 from backpack_connector.simulator import running_simulator
 from backpack_connector.simulator.faults_kinds import Fault
 from backpack_connector.simulator.refusals import Refusal
-from tests.chaos.bots import KINDS, PAIRS, Bot, symbol_of, until
-from tests.chaos.fault_plans import MIXTURE, planned_faults
-from tests.chaos.hurry import hurrying
+from backpack_connector.simulator.sequencer import DEFAULT_TAKER_DELAY_S
+from tests.chaos.bots import EXTRA_PAIR, KINDS, PAIRS, Bot, symbol_of, until
+from tests.chaos.fault_plans import MIXTURE, distance, planned_faults
+from tests.chaos.full_bot import FullBot
 from tests.chaos.invariants import of_history, of_tasks, violations
 from tests.chaos.venue import Venue
+from tests.chaos.virtual_time import run_virtually
 
 BOTH = "both"
-START_S = 15.0
-SETTLING_S = 15.0
-STOP_S = 6.0
-TICK_S = 0.1
+FULL, COMMON = "full", "common"
+WORKLOADS = (FULL, COMMON)
+DURATION_S = 180.0
+START_S = 60.0
+REST_S = 120.0
+STOP_S = 30.0
+LOOK_S = 2.0
 LOOKS = 2
 """How often in a row all must be right."""
 STEPS_BETWEEN_INDEX_MOVES = 7
+AN_HOUR_S = 1_800_000_000
+"""A full hour, in seconds since the epoch: funding is paid then, and every run trades across it."""
+
+_GAPS_S = ((0.0, 0.0), (0.0, 0.2), (0.0, 2.0), (0.5, 3.0))
+"""From and to: how long it takes until somebody does something again."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is determined by, as far as real time lets it."""
+    """What determines a run."""
 
     seed: int
     fault: str = MIXTURE
     kind: str = BOTH
-    duration_s: float = 2.0
+    duration_s: float = DURATION_S
+    peer: str = "ours"
+    workload: str = FULL
+    """All that our connectors can do, or what every connector can."""
 
     @property
     def command(self) -> str:
         """Return what a shell needs to run this again."""
-        return (
-            f"python -m tests.chaos --runs 1 --seed {self.seed} --fault {self.fault} --kind {self.kind} "
-            f"--seconds {self.duration_s:g}"
-        )
+        words = f"python -m tests.chaos --runs 1 --seed {self.seed} --fault {self.fault} --kind {self.kind}"
+        words += f" --seconds {self.duration_s:g}"
+        words += "" if self.workload == FULL else f" --workload {self.workload}"
+        return words if self.peer == "ours" else f"{words} --peer {self.peer}"
 
 
 @dataclass
@@ -66,50 +81,73 @@ class Outcome:
     """How often each fault struck, by kind."""
     faults: list[str] = field(default_factory=list)
     settled_s: float = 0.0
+    cpu_s: float = 0.0
 
 
 def run_alone(plan: Plan, is_quiet: bool = True) -> Outcome:
-    """Make one run in an event loop of its own, the connectors' warnings about faults kept off the screen."""
+    """Make one run in a virtual event loop of its own, the connectors' warnings about faults kept off the screen."""
     if is_quiet:
         logging.disable(logging.CRITICAL)
+    began_s = time.process_time()
+    random.seed(plan.seed)  # the jitter of the product's pauses
+    begins_s = AN_HOUR_S - int(random.Random(plan.seed).uniform(0.1, 0.9) * min(plan.duration_s, 3600.0))
     try:
-        return asyncio.run(run(plan))
+        outcome = run_virtually(run(plan), begins_s)
     except Exception as error:  # noqa: BLE001 - boundary of a run: its seed must not be lost
-        return Outcome(plan, ["The run itself broke off: " + "".join(traceback.format_exception(error)[-3:])])
+        outcome = Outcome(plan, ["The run itself broke off: " + "".join(traceback.format_exception(error)[-3:])])
+    outcome.cpu_s = round(time.process_time() - began_s, 2)
+    return outcome
+
+
+@contextmanager
+def surroundings(rest_url: str, is_strict: bool = True) -> Iterator[None]:
+    """Point the connectors at the simulator as long as the context lasts, and make the exchange a strict one or not."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory())
+        places = {SIMULATOR_URL_VARIABLE: rest_url, "BACKPACK_JOURNAL": folder}
+        stack.enter_context(mock.patch.dict(os.environ, places))
+        if is_strict:  # what no source states counts as historical here, on both sides
+            stack.enter_context(mock.patch.object(rate_limits, "_SERVER_POOLS", rate_limits._CLIENT_POOLS))
+        # Hummingbot's logger would otherwise start the whole application to show a warning there.
+        stack.enter_context(mock.patch.object(HummingbotLogger, "is_testing_mode", staticmethod(lambda: True)))
+        yield
+
+
+def bot_class(plan: Plan) -> type[Bot]:
+    """Return what kind of bot a plan asks for."""
+    if plan.peer != "ours":
+        from tests.chaos.builtin_bots import BuiltinBot  # needs modules that ours must not load
+
+        return BuiltinBot
+    return FullBot if plan.workload == FULL else Bot
 
 
 async def run(plan: Plan) -> Outcome:
     """Make one run, and return what came of it."""
     outcome = Outcome(plan)
     before = asyncio.all_tasks()
-    with hurrying():
-        async with running_simulator(background=False, seed=plan.seed) as simulator:
-            with mock.patch.dict(os.environ, {SIMULATOR_URL_VARIABLE: simulator.rest_url}):
-                kinds = KINDS if plan.kind == BOTH else (plan.kind,)
-                venue = Venue(simulator, [symbol_of(kind, pair) for kind in kinds for pair in PAIRS])
-                bots = [Bot(kind, venue) for kind in kinds]
-                await _live(bots, venue, outcome)
-        await ConnectionsFactory().close()
-        await until(lambda: not of_tasks(before), STOP_S)
-        outcome.violations += of_tasks(before)
+    options = {"background": False, "seed": plan.seed, "taker_delay_s": DEFAULT_TAKER_DELAY_S}
+    async with running_simulator(**options) as simulator:
+        with surroundings(simulator.rest_url, is_strict=plan.workload == FULL):
+            kinds = KINDS if plan.kind == BOTH else (plan.kind,)
+            venue = Venue(simulator, [symbol_of(kind, pair) for kind in kinds for pair in (*PAIRS, EXTRA_PAIR)])
+            bots = [bot_class(plan)(kind, venue) for kind in kinds]
+            await _live(bots, venue, outcome)
+    await ConnectionsFactory().close()
+    await until(lambda: not of_tasks(before), STOP_S)
+    outcome.violations += of_tasks(before)
     return outcome
 
 
 async def _live(bots: list[Bot], venue: Venue, outcome: Outcome) -> None:
     venue.make_markets()
-    with Clock(ClockMode.REALTIME, tick_size=TICK_S) as clock:
-        for bot in bots:
-            bot.join(clock)
-        ticking = asyncio.ensure_future(clock.run())
-        try:
-            if not await until(lambda: all(bot.connector.ready for bot in bots), START_S):
-                outcome.violations.append("A connector did not get ready although nothing was wrong.")
-            else:
-                await _trade(bots, venue, outcome)
-                await _settle(bots, venue, outcome)
-        finally:
-            ticking.cancel()
-            await asyncio.gather(ticking, return_exceptions=True)
+    for bot in bots:
+        bot.begin()
+    if not await until(lambda: all(bot.connector.ready for bot in bots), START_S):
+        outcome.violations.append("A connector did not get ready although nothing was wrong.")
+    else:
+        await _trade(bots, venue, outcome)
+        await _settle(bots, venue, outcome)
     for bot in bots:
         await bot.stop()
     if not outcome.violations:
@@ -117,34 +155,45 @@ async def _live(bots: list[Bot], venue: Venue, outcome: Outcome) -> None:
     outcome.orders = sum(len(bot.ids) for bot in bots)
     outcome.accepted = len(venue.orders())
     outcome.fills = sum(len(bot.fills()) for bot in bots)
-    _count_strikes(venue, outcome)
-
-
-def _count_strikes(venue: Venue, outcome: Outcome) -> None:
-    strikes: Counter[str] = Counter()
-    for row in venue.simulator.faults.payload():
-        strikes[row["kind"]] += row["struck"]
-    outcome.strikes = dict(strikes)
 
 
 async def _trade(bots: list[Bot], venue: Venue, outcome: Outcome) -> None:
-    """Let everybody do something every few hundredths of a second, and set the faults when it is their time."""
+    """Let everybody do something now and then, and set the faults when it is their time."""
     plan = outcome.plan
     chance = random.Random(f"{plan.seed}/{plan.fault}/{plan.kind}")
     faults = planned_faults(plan.fault, random.Random(f"faults/{plan.seed}/{plan.fault}"), venue, plan.duration_s)
     outcome.faults = [repr(fault) for _, fault in faults]
+    if chance.random() < 0.7:
+        venue.simulator.faults.inject(*distance(chance))
+    struck = _Strikes(venue)
     start_s, step = time.monotonic(), 0
     while (now_s := time.monotonic() - start_s) < plan.duration_s:
         while faults and faults[0][0] <= now_s:
-            _set(venue, faults.pop(0)[1])
+            struck.inject(faults.pop(0)[1])
         _do_something(bots, venue, chance, step)
         step += 1
-        await asyncio.sleep(chance.uniform(0.0, 0.06))
+        await asyncio.sleep(chance.uniform(*chance.choice(_GAPS_S)))
+    outcome.strikes = struck.counts()
 
 
-def _set(venue: Venue, fault: Fault) -> None:
-    with suppress(Refusal):  # such as a trade that the price bands forbid just now
-        venue.simulator.faults.inject(fault)
+class _Strikes:
+    """The faults of a run, and how often they strike."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._faults = venue.simulator.faults
+        self._set: list[tuple[str, int]] = []
+
+    def inject(self, fault: Fault) -> None:
+        """Set a fault."""
+        with suppress(Refusal):  # such as a trade that the price bands forbid just now
+            self._set += [(fault.kind.value, fault_id) for fault_id in self._faults.inject(fault)]
+
+    def counts(self) -> dict[str, int]:
+        """Return how often each kind has struck until now."""
+        counts: Counter[str] = Counter()
+        for kind, fault_id in self._set:
+            counts[kind] += self._faults.struck_count(fault_id)
+        return dict(counts)
 
 
 def _do_something(bots: list[Bot], venue: Venue, chance: random.Random, step: int) -> None:
@@ -157,8 +206,10 @@ def _do_something(bots: list[Bot], venue: Venue, chance: random.Random, step: in
         venue.make_markets(400)
     elif what < 0.95:
         venue.owner_trades(chance)
-    else:
+    elif what < 0.99:
         venue.owner_cancels(chance)
+    else:
+        venue.owner_settles(chance)
     if step % STEPS_BETWEEN_INDEX_MOVES == 0:
         for symbol in venue.symbols:
             if symbol.endswith("_PERP"):
@@ -169,11 +220,15 @@ async def _settle(bots: list[Bot], venue: Venue, outcome: Outcome) -> None:
     """End the faults, and wait until everything is right; whatever is still wrong in the end is a violation."""
     venue.simulator.faults.end()
     start_s = time.monotonic()
+    resting = [asyncio.ensure_future(bot.rest()) for bot in bots]
+    _, endless = await asyncio.wait(resting, timeout=REST_S)
+    if endless:
+        outcome.violations.append(f"Something that a strategy has begun does not end within {REST_S:.0f} s.")
     found = ["Nothing was compared."]
     right_in_a_row = 0
-    while right_in_a_row < LOOKS and time.monotonic() - start_s < SETTLING_S:
+    while right_in_a_row < LOOKS and time.monotonic() - start_s < max(bot.settling_s for bot in bots):
         venue.stir()
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(LOOK_S)
         # Once is not enough to know it stays so, and twice in a row differs from a price that moved just now.
         found = violations(bots, venue)
         right_in_a_row = 0 if found else right_in_a_row + 1

@@ -10,7 +10,7 @@ from backpack_connector.protocol.endpoints import Endpoint
 from backpack_connector.protocol.enums import OrderType, Side, TimeInForce
 from backpack_connector.protocol.signing import generate_key_pair
 from backpack_connector.simulator import Simulator
-from backpack_connector.simulator.events import Execution
+from backpack_connector.simulator.events import BalanceChanged, Execution
 from backpack_connector.simulator.orders import NewOrder, Order
 from backpack_connector.simulator.refusals import Refusal
 
@@ -120,6 +120,24 @@ class Venue:
             order = chance.choice(resting)
             with suppress(Refusal):
                 self.simulator.publish(self.exchange.cancel(self.key, order.symbol, order_id=order.order_id))
+
+    def owner_settles(self, chance: random.Random) -> None:
+        """Let the account's owner bring money, or change the leverage limit, on the exchange's web page."""
+        if chance.random() < 0.5:
+            asset, amount = chance.choice([("USDC", Decimal(chance.randint(1, 500))), ("SOL", Decimal(1))])
+            self.exchange.ledger.deposit(self.key, asset, amount)
+            balance = self.exchange.ledger.balance(self.key, asset)
+            event = BalanceChanged(
+                account_id=self.key,
+                asset=asset,
+                available=balance.available,
+                locked=balance.locked,
+                time_us=self.exchange.now_us(),
+            )
+            self.simulator.publish(Execution((), (event,)))
+        else:
+            with suppress(Refusal):  # too low for what is open
+                self.exchange.set_leverage_limit(self.key, Decimal(chance.randint(2, 20)))
 
     def stir(self) -> None:
         """Change every book and put it back, so that whoever has lost the last frame of a stream can notice."""

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.spot.conftest import (  # noqa: F401
+    alone,
     bot,
     no_session_outlives_its_loop,
     no_settling,

@@ -10,11 +10,18 @@ from hummingbot.core.data_type.limit_order import LimitOrder
 from backpack_connector.protocol.enums import Side
 from tests.perpetual.session import shown
 from tests.perpetual.taken_over import picked_from, taken_from
-from tests.spot import test_order_batches, test_order_control, test_order_triggers, test_order_triggers_simulated
+from tests.spot import (
+    test_order_batch_cancels,
+    test_order_batches,
+    test_order_control_sent,
+    test_order_triggers,
+    test_order_triggers_simulated,
+)
 from tests.spot.exchange_double import hold_request
 from tests.spot.people import Bot, Venue, until
 
 globals().update(taken_from(test_order_triggers))
+globals().update(taken_from(test_order_batch_cancels))
 globals().update(
     taken_from(
         test_order_batches,
@@ -27,7 +34,7 @@ globals().update(
 )
 globals().update(
     picked_from(
-        test_order_control,
+        test_order_control_sent,
         "test_defaults_reach_the_exchange_and_options_win",
         "test_an_order_that_may_not_rest_ends_with_its_reason",
         "test_an_order_with_a_bad_option_fails_once_and_is_not_sent",
@@ -38,7 +45,6 @@ globals().update(
 globals().update(
     picked_from(
         test_order_triggers_simulated,
-        "alone",
         "test_a_conditional_order_is_cancelled",
         "test_a_market_order_stops_at_its_slippage",
         "test_a_whole_market_is_cancelled_with_its_conditional_orders",

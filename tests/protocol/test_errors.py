@@ -27,6 +27,8 @@ from backpack_connector.protocol.errors import (
     WouldTake,
     error_from_answer,
     error_from_result,
+    plain,
+    shown,
 )
 from tests.protocol.samples import BOUNDED, names, sample
 
@@ -322,3 +324,32 @@ def test_an_order_of_a_batch_has_its_own_error(
     assert type(error) is kind
     assert (error.code, error.status) == (code, None)
     assert text is None or str(error) == text
+
+
+def test_what_the_exchange_sent_is_quoted_short_and_on_one_line() -> None:
+    assert plain("  two \n words ") == "two words"
+    assert plain("\x1b[31mred\ud800") == "?[31mred?"
+    assert len(plain("x" * 1_000_000)) == 300
+    assert shown({"a": [1, "two"]}) == "{'a': [1, 'two']}"
+    assert shown(10**5_000) == "a number that is too long (int)"
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    for value in ("x" * 1_000_000, nested, list(range(1_000_000)), {"x" * 100: "y" * 100, "z" * 100: 1}):
+        assert len(shown(value)) <= 120
+
+
+ODD_VALUES: dict[str, Any] = {
+    "object": {"a": {"b": 1}},
+    "list": [1, 2],
+    "5,000 digits": 10**5_000,
+    "long": "x" * 100_000,
+    "true": True,
+}
+
+
+@pytest.mark.parametrize("value", ODD_VALUES.values(), ids=ODD_VALUES.keys())
+def test_a_code_or_message_of_any_kind_makes_a_short_line(value: Any) -> None:
+    error = error_from_answer(400, {"code": value, "message": value})
+    assert len(str(error)) < 500
+    assert len(str(error_from_answer(400, [value]))) < 500

@@ -232,3 +232,27 @@ def test_no_json_raises_anything_but_a_format_error(content: Any, stream: str) -
             parse_message(candidate)
         except WireFormatError:
             continue
+
+
+def test_an_update_that_ends_before_it_begins_is_refused() -> None:
+    data = {"E": 1, "s": "SOL_USDC", "a": [], "b": []}
+    assert parse_message({"stream": "depth.SOL_USDC", "data": {**data, "U": 7, "u": 7}}) is not None
+    with pytest.raises(WireFormatError, match="the first update id is after the last one"):
+        parse_message({"stream": "depth.SOL_USDC", "data": {**data, "U": 8, "u": 7}})
+
+
+@pytest.mark.parametrize(("key", "value"), [("u", 2**63), ("U", -1), ("u", 10**40)])
+def test_update_ids_fit_into_the_64_bits_of_a_book(key: str, value: int) -> None:
+    data = {"E": 1, "s": "SOL_USDC", "a": [], "b": [], "U": 7, "u": 7}
+    with pytest.raises(WireFormatError):
+        parse_message({"stream": "depth.SOL_USDC", "data": {**data, key: value}})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("l", "0"), ("l", "-1"), ("L", "-4299.16"), ("z", "-1"), ("i", ""), ("t", -1)]
+)
+def test_a_fill_that_is_not_possible_is_refused(key: str, value: Any) -> None:
+    fill = frame("order_update.market_fill")
+    assert parse_message(fill) is not None
+    with pytest.raises(WireFormatError, match=r"account\.orderUpdate"):
+        parse_message({**fill, "data": {**fill["data"], key: value}})

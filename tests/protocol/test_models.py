@@ -265,3 +265,36 @@ def test_a_batch_answers_for_each_order() -> None:
 def test_a_batch_whose_answer_is_no_list_is_a_format_error() -> None:
     with pytest.raises(WireFormatError, match="execute_order_batch"):
         models.read_order_results({"operation": "Ok"})
+
+
+@pytest.mark.parametrize("field", ["tickSize", "stepSize"])
+@pytest.mark.parametrize("value", ["0", "-0.01"])
+def test_a_market_whose_steps_are_not_positive_is_refused(field: str, value: str) -> None:
+    market = body("get_market.sol_perpetual.200")
+    side = "price" if field == "tickSize" else "quantity"
+    market["filters"][side][field] = value
+    with pytest.raises(WireFormatError, match="which is not possible"):
+        read(models.Market, market, "get_markets")
+
+
+def test_one_row_with_an_odd_time_hides_no_other() -> None:
+    (fill,) = body("get_fills.spot_buy.200")
+    (ended,) = body("get_order_history.cancelled.200")
+    for kind, row, field in ((models.Fill, fill, "timestamp"), (models.HistoricalOrder, ended, "createdAt")):
+        structs, complaints = read_rows(kind, [row, {**row, field: "soon"}, row], "here")
+        assert len(structs) == 2
+        assert "expected a UTC time" in complaints[0]
+
+
+@pytest.mark.parametrize("client_id", [7, "7", None])
+def test_the_head_of_an_order_is_read_whatever_else_its_row_says(client_id: Any) -> None:
+    row = {"id": "1", "symbol": "SOL_USDC", "side": "Sideways", "clientId": client_id, "status": "Resting", "price": {}}
+    head = read(models.OrderHead, row, "get_open_orders")
+    assert (head.id, head.symbol, head.side, head.client_id) == ("1", "SOL_USDC", "Sideways", client_id)
+
+
+@pytest.mark.parametrize(("status", "is_confirmed"), [("confirmed", True), ("pending", False), ("expired", False)])
+def test_a_transfer_is_complete_when_it_is_confirmed(status: str, is_confirmed: bool) -> None:
+    row = {"id": 7, "symbol": "USDC", "quantity": "10.5", "status": status, "createdAt": "2026-01-01T00:00:00"}
+    transfer = read(models.Transfer, row, "get_deposits")
+    assert (transfer.quantity, transfer.is_confirmed) == (Decimal("10.5"), is_confirmed)

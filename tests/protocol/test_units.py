@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backpack_connector.protocol import units
-from backpack_connector.protocol.errors import WireFormatError
+from backpack_connector.protocol.errors import ConfigurationError, WireFormatError
 from tests.protocol.samples import BOUNDED
 
 END_OF_CENTURY_S = 4_102_444_800
@@ -163,3 +163,16 @@ def test_basis_points_become_fractions() -> None:
 def test_percentages_become_fractions() -> None:
     assert units.fraction_from_percent(Decimal(80)) == Decimal("0.8")
     assert units.fraction_from_percent(Decimal("0.05")) == Decimal("0.0005")
+
+
+@pytest.mark.parametrize("text", ["1e999999999", "1e-999999999", "-1e1001", "9" * 1_001])
+def test_a_number_that_would_fill_the_memory_is_not_written_out(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="has too many digits to be sent") as caught:
+        units.decimal_text(Decimal(text))
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00", "1969-12-31T23:59:59", "0001-01-01T00:00:00+10:00"])
+def test_a_time_before_the_epoch_is_refused(text: str) -> None:
+    with pytest.raises(WireFormatError, match="expected a UTC time"):
+        units.seconds_from_iso(text)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backpack_connector.protocol.errors import WireFormatError
-from backpack_connector.protocol.wire import WireStruct, WireTime, finite_number, read
+from backpack_connector.protocol.wire import NotNegative, Positive, WireStruct, WireTime, finite_number, read
 from tests.protocol.samples import BOUNDED
 
 JSON = st.recursive(
@@ -25,6 +25,9 @@ class Payment(WireStruct, frozen=True, kw_only=True):
     paid_amount: Decimal
     maybe_amount: Decimal | None = None
     event_time: WireTime = msgspec.field(name="E", default=0)
+    price: Positive = Decimal(1)
+    maybe_price: Positive | None = None
+    executed: NotNegative = Decimal(0)
 
 
 def test_fields_are_read_by_their_wire_names() -> None:
@@ -48,6 +51,15 @@ def test_structs_cannot_be_changed() -> None:
         ({"paidAmount": "NaN"}, "here: paid_amount is NaN"),
         ({"paidAmount": "1", "maybeAmount": "Infinity"}, "here: maybe_amount is Infinity"),
         ({"paidAmount": "abc"}, "here: Invalid decimal"),
+        ({"paidAmount": "1e999999999"}, "here: paid_amount is a number of too many digits"),
+        ({"paidAmount": "1e-999999999"}, "here: paid_amount is a number of too many digits"),
+        ({"paidAmount": "0e999999999"}, "here: paid_amount is a number of too many digits"),
+        ({"paidAmount": "9" * 10_000}, "here: paid_amount is a number of too many digits"),
+        ({"paidAmount": "0." + "1" * 10_000}, "here: paid_amount is a number of too many digits"),
+        ({"paidAmount": "1", "price": "0"}, "here: price is 0, which is not possible"),
+        ({"paidAmount": "1", "price": "-1"}, "here: price is -1, which is not possible"),
+        ({"paidAmount": "1", "maybePrice": "-1"}, "here: maybe_price is -1, which is not possible"),
+        ({"paidAmount": "1", "executed": "-0.1"}, "here: executed is -0.1, which is not possible"),
         ({"paidAmount": None}, "here: Expected"),
         ({}, "here: Object missing required field `paidAmount`"),
         ({"paidAmount": "1", "E": -1}, "here: Expected"),
@@ -80,3 +92,19 @@ def test_levels_become_floats(text: Any, number: float) -> None:
 def test_levels_that_are_no_numbers_of_zero_or_more_are_errors(text: Any) -> None:
     with pytest.raises(WireFormatError, match="here: expected a number"):
         finite_number(text, "here")
+
+
+def test_numbers_that_the_exchange_shows_are_far_from_the_limits() -> None:
+    for text in ("-0.0000117704808946259223127855", "99999999999999999999.99999999", "0", "-0", "1E-8"):
+        assert read(Payment, {"paidAmount": text, "executed": "0"}, "here").paid_amount == Decimal(text)
+
+
+def test_a_complaint_stays_short_and_on_one_line() -> None:
+    for text in ("9" * 100_000, "x\n" * 100_000, "\x1b[31m", "\ud800"):
+        with pytest.raises(WireFormatError) as caught:
+            read(Payment, {"paidAmount": text}, text)
+        assert len(str(caught.value)) < 500
+        assert str(caught.value).isprintable()
+        with pytest.raises(WireFormatError) as caught:
+            finite_number(f"-{text}", "here")
+        assert len(str(caught.value)) < 500

@@ -8,8 +8,8 @@ import aiohttp
 
 from backpack_connector.simulator import Simulator
 from backpack_connector.simulator.faults_kinds import Fault, FaultKind
+from tests.simulator.streams import LIMIT_S, Stream, place
 from tests.simulator.support import SYMBOL, Client, limit
-from tests.simulator.test_websocket import LIMIT_S, Stream, place
 
 DEPTH = f"depth.{SYMBOL}"
 ORDERS = "account.orderUpdate"

@@ -215,3 +215,29 @@ class Client:
             "params": list(streams),
             "signature": self.credentials.subscription_signature(self.now_ms()),
         }
+
+
+def same_kind(ours: Any, sample: Any, path: str = "") -> None:
+    """Check that a value has the keys and the kinds of value of a sample; null on either side fits anything."""
+    if ours is None or sample is None:
+        return
+    assert type(ours) is type(sample), f"{path}: {ours!r} instead of {sample!r}"
+    if isinstance(sample, dict):
+        assert sorted(ours) == sorted(sample), path
+        for key in sample:
+            same_kind(ours[key], sample[key], f"{path}.{key}")
+    elif isinstance(sample, list) and ours and sample:
+        same_kind(ours[0], sample[0], f"{path}[0]")
+
+
+def trade(simulator: Simulator) -> None:
+    """Let two strangers trade one SOL at 150, and leave an order on each side."""
+    for account_id, order in (
+        ("x", limit("Ask", "150", "1")),
+        ("y", limit("Bid", "150", "1")),
+        ("x", limit("Ask", "151", "2.5")),
+        ("x", limit("Ask", "150.5", "1")),
+        ("y", limit("Bid", "149", "2")),
+        ("y", limit("Bid", "149.5", "3")),
+    ):
+        simulator.publish(simulator.exchange.place(account_id, order))

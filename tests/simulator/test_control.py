@@ -10,8 +10,8 @@ from backpack_connector.protocol.units import iso_from_us
 from backpack_connector.simulator import Simulator, running_simulator
 from backpack_connector.simulator.candles import bucket_start_s
 from backpack_connector.simulator.clock import HOUR_US, wall_clock_us
+from tests.simulator.streams import Stream
 from tests.simulator.support import Client
-from tests.simulator.test_websocket import Stream
 
 PERP = "SOL_USDC_PERP"
 HOUR_MS = HOUR_US // 1000

@@ -1,6 +1,5 @@
 """What faults make the exchange do to orders and positions: cancel, trade, liquidate."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -12,27 +11,16 @@ from backpack_connector.simulator import Simulator, running_simulator
 from backpack_connector.simulator.faults_kinds import FaultKind
 from backpack_connector.simulator.refusals import Refusal
 from tests.simulator.faults_support import ORDER, ORDERS, inject
-from tests.simulator.support import SYMBOL, Client, FakeClock, assert_sound, levels, limit
-from tests.simulator.test_websocket import Stream, place
+from tests.simulator.streams import LIMIT_S, Stream, place
+from tests.simulator.support import SYMBOL, Client, FakeClock, levels, limit
 
 PERP = "SOL_USDC_PERP"
 
 
 @pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    """Give a simulator whose time stands still unless a test moves it."""
-    async with running_simulator(background=False, clock=FakeClock()) as running:
-        yield running
-        assert_sound(running.exchange)
-
-
-@pytest.fixture
-async def private(simulator: Simulator, http: aiohttp.ClientSession, alice: Client) -> AsyncIterator[Stream]:
-    async with http.ws_connect(simulator.ws_url) as socket:
-        stream = Stream(socket)
-        await stream.send(alice.subscription(ORDERS))
-        await stream.settle()
-        yield stream
+def clock() -> FakeClock:
+    """Give a clock that stands still unless a test moves it."""
+    return FakeClock()
 
 
 async def test_the_exchange_cancels_an_order(simulator: Simulator, private: Stream, alice: Client) -> None:
@@ -239,6 +227,28 @@ async def test_background_orders_are_left_alone(http: aiohttp.ClientSession) -> 
     async with running_simulator(background=True) as simulator:
         fault_id = inject(simulator, FaultKind.ORDER_CANCELLED)
         assert simulator.faults.struck_count(fault_id) == 0
+
+
+async def test_a_position_is_liquidated_while_the_client_is_away(
+    simulator: Simulator, private: Stream, http: aiohttp.ClientSession, alice: Client
+) -> None:
+    place(simulator, "x", limit("Ask", "150", "1", symbol=PERP))
+    await alice.call("execute_order", {**ORDER, "symbol": PERP, "quantity": "1"})
+    await private.settle()
+    inject(simulator, FaultKind.SOCKET_DROPPED)
+    refusing = inject(simulator, FaultKind.SOCKET_REFUSED)
+    inject(simulator, FaultKind.POSITION_LIQUIDATED, account=alice.key)
+    assert (await private.socket.receive(LIMIT_S)).type is not aiohttp.WSMsgType.TEXT
+    with pytest.raises(aiohttp.WSServerHandshakeError):
+        await http.ws_connect(simulator.ws_url)
+    simulator.faults.end(refusing)
+    async with http.ws_connect(simulator.ws_url) as socket:
+        back = Stream(socket)
+        await back.send(alice.subscription(ORDERS))
+        assert await back.settle() == []  # the stream does not tell what was missed; REST does
+    assert (await alice.call("get_positions"))[1] == []
+    newest = (await alice.call("get_fills"))[1][0]
+    assert (newest["systemOrderType"], newest["side"]) == ("LiquidatePositionOnBackstop", "Ask")
 
 
 async def test_orders_are_filled_while_the_client_is_away(

@@ -1,12 +1,15 @@
 """Setting, showing and ending faults: by script, over HTTP, and when their time is over."""
 
+import ast
 import re
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
 import pytest
 
+from backpack_connector.protocol.enums import OrderBookState
 from backpack_connector.simulator import Simulator, faults_kinds, running_simulator
 from backpack_connector.simulator.faults_kinds import KINDS, Fault, FaultKind
 from backpack_connector.simulator.refusals import Refusal
@@ -221,6 +224,44 @@ async def test_faults_do_not_change_what_they_are_not_about(simulator: Simulator
         assert response.status == 200
     async with alice.session.get(f"{simulator.rest_url}/nothing") as response:
         assert (response.status, await response.text()) == (404, "not found")
+
+
+REQUIRED: dict[str, Any] = {
+    "account": "somebody",
+    "delay_s": 0.01,
+    "market": SYMBOL,
+    "offset_s": -2,
+    "state": OrderBookState.POST_ONLY.value,
+}
+
+
+@pytest.mark.parametrize("kind", FaultKind)
+async def test_every_kind_can_be_set_and_ended_over_http(
+    simulator: Simulator, http: aiohttp.ClientSession, kind: FaultKind
+) -> None:
+    described = {
+        "kind": kind.value,
+        "seed": 3,
+        "durationSeconds": 60,
+        **{faults_kinds.WIRE_NAMES[name]: REQUIRED[name] for name in KINDS[kind].required},
+    }
+    status, answer = await faults(simulator, http, "POST", [described])
+    assert status == 200, answer
+    (shown,) = (await faults(simulator, http, "GET"))[1]
+    assert (shown["isActive"], {name: shown[name] for name in described}) == (True, described)
+    assert await faults(simulator, http, "DELETE") == (200, {"ended": 1})
+    assert not simulator.faults.is_set
+
+
+def test_every_kind_is_shown_to_a_client_by_a_test() -> None:
+    """A test that names the kind and has a client: a caller of REST, or a connection to the streams."""
+    clients = {"alice", "private", "stream", "http"}
+    shown = set()
+    for path in set(Path(__file__).parent.glob("test_faults_*.py")) - {Path(__file__)}:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.AsyncFunctionDef) and clients & {argument.arg for argument in node.args.args}:
+                shown |= set(re.findall(r"FaultKind\.([A-Z_]+)", ast.unparse(node)))
+    assert shown >= {kind.name for kind in FaultKind}
 
 
 def test_the_table_lists_every_kind_once_and_in_order() -> None:

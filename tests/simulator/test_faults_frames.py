@@ -1,9 +1,7 @@
 """Faults of frames and subscriptions, as a client sees them."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 
 from backpack_connector.protocol.depth import Verdict
@@ -20,14 +18,8 @@ from tests.simulator.faults_support import (
     until,
     update_ids,
 )
+from tests.simulator.streams import LocalBook, Stream, place
 from tests.simulator.support import SYMBOL, Client, limit
-from tests.simulator.test_websocket import LocalBook, Stream, place
-
-
-@pytest.fixture
-async def stream(simulator: Simulator, http: aiohttp.ClientSession) -> AsyncIterator[Stream]:
-    async with http.ws_connect(simulator.ws_url, autoping=False) as socket:
-        yield Stream(socket)
 
 
 async def test_a_dropped_frame_is_a_gap_in_one_stream(simulator: Simulator, stream: Stream) -> None:

@@ -15,8 +15,8 @@ from backpack_connector.simulator import Simulator, running_simulator
 from backpack_connector.simulator.faults_kinds import KINDS, Fault, FaultKind
 from backpack_connector.simulator.refusals import Refusal
 from tests.simulator.faults_support import until
+from tests.simulator.streams import Stream
 from tests.simulator.support import SYMBOL, Client, assert_sound, state_of
-from tests.simulator.test_websocket import Stream
 
 PERP = "SOL_USDC_PERP"
 STREAMS = ("depth", f"depth.{SYMBOL}", "account.orderUpdate", "bookTicker", "account")

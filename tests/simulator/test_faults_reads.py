@@ -1,6 +1,5 @@
 """REST answers that lag behind what the streams and the engine know."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -11,18 +10,17 @@ from backpack_connector.simulator import Simulator, running_simulator
 from backpack_connector.simulator.faults_kinds import FaultKind
 from backpack_connector.simulator.faults_past import PastAccounts, PastBooks, PastOrders
 from tests.simulator.faults_support import ORDER, inject
+from tests.simulator.streams import Stream, place
 from tests.simulator.support import SYMBOL, Client, FakeClock, limit
-from tests.simulator.test_websocket import Stream, place
 
 PERP = "SOL_USDC_PERP"
 LAG_S = 3
 
 
 @pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    """Give a simulator whose time stands still unless a test moves it."""
-    async with running_simulator(background=False, clock=FakeClock()) as running:
-        yield running
+def clock() -> FakeClock:
+    """Give a clock that stands still unless a test moves it."""
+    return FakeClock()
 
 
 def sell(simulator: Simulator, price: str, quantity: str = "1", symbol: str = SYMBOL) -> str:

@@ -11,8 +11,8 @@ from backpack_connector.protocol.enums import Side
 from backpack_connector.simulator import Simulator, faults_requests, running_simulator
 from backpack_connector.simulator.faults_kinds import Fault, FaultKind
 from tests.simulator.faults_support import LATE_S, ORDER, inject, is_lost, orders_of, timed, until
+from tests.simulator.streams import LIMIT_S
 from tests.simulator.support import SYMBOL, Client
-from tests.simulator.test_websocket import LIMIT_S
 
 
 def open_orders(simulator: Simulator, client: Client) -> Any:

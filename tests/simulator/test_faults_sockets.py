@@ -1,7 +1,6 @@
 """Faults of connections, as a client sees them: dropped, closed, half-open, slow, refused."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -20,16 +19,10 @@ from tests.simulator.faults_support import (
     until,
     update_ids,
 )
+from tests.simulator.streams import LIMIT_S, Stream, forgotten
 from tests.simulator.support import SYMBOL, Client
-from tests.simulator.test_websocket import LIMIT_S, Stream, forgotten
 
 ABNORMAL = 1006
-
-
-@pytest.fixture
-async def stream(simulator: Simulator, http: aiohttp.ClientSession) -> AsyncIterator[Stream]:
-    async with http.ws_connect(simulator.ws_url, autoping=False) as socket:
-        yield Stream(socket)
 
 
 async def ended(stream: Stream) -> Any:
@@ -199,6 +192,26 @@ async def test_a_slow_connection_falls_behind(simulator: Simulator, stream: Stre
         await stream.next()
         arrivals.append(loop.time() - start_s)
     assert all(arrival >= 0.05 * number for number, arrival in enumerate(arrivals, 1))
+
+
+async def test_a_slow_connection_is_closed_when_too_much_waits_for_it(http: aiohttp.ClientSession) -> None:
+    """What the exchange does to a slow reader, which others do not feel (rule 2 of the module `websocket`)."""
+    async with running_simulator(background=False, max_queued_frames=5) as simulator:
+        alice = Client(simulator, http)
+        async with http.ws_connect(simulator.ws_url) as one, http.ws_connect(simulator.ws_url) as other:
+            slow, quick = Stream(one), Stream(other)
+            await slow.send(alice.subscription(ORDERS))
+            for stream in (slow, quick):
+                await stream.subscribe(DEPTH)
+            inject(simulator, FaultKind.SOCKET_SLOW, account=alice.key, delay_s=LATE_S)
+            for _ in range(10):
+                change_book(simulator, 1)
+                assert len(await update_ids(quick)) == 1
+            message = await ended(slow)
+            closed = (message.type, message.data, message.extra)
+            assert closed == (aiohttp.WSMsgType.CLOSE, aiohttp.WSCloseCode.TRY_AGAIN_LATER, "Too slow")
+            assert not simulator.hub.is_wanted((alice.key, ORDERS))
+            assert simulator.hub.is_wanted((None, DEPTH))
 
 
 async def test_only_the_connection_of_an_account_is_slow(simulator: Simulator, stream: Stream, alice: Client) -> None:

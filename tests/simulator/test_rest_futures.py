@@ -1,11 +1,9 @@
 """Positions, margin and their histories over a socket: REST, and the stream of position updates."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
 import aiohttp
-import pytest
 
 from backpack_connector.protocol import futures
 from backpack_connector.protocol.messages import PositionUpdate, parse_message
@@ -14,9 +12,8 @@ from backpack_connector.simulator import Simulator
 from backpack_connector.simulator.server import TRUTH_PATH
 from tests.protocol.samples import body as sample_body
 from tests.protocol.samples import frame as sample_frame
-from tests.simulator.support import Client
-from tests.simulator.test_rest_public import same_kind
-from tests.simulator.test_websocket import Stream
+from tests.simulator.streams import Stream
+from tests.simulator.support import Client, same_kind
 
 SOL, BTC = "SOL_USDC_PERP", "BTC_USDC_PERP"
 ORDER = {"symbol": SOL, "side": "Bid", "orderType": "Limit", "price": "150", "quantity": "2"}
@@ -31,12 +28,6 @@ HISTORY_KEYS = {
     *("fees", "state", "closedVolume", "liquidationFees", "closingPrice", "accountLeverage", "openedAt", "closedAt"),
 }
 SETTLEMENT_KEYS = {"quantity", "source", "subaccountId", "timestamp", "userId", "positionId", "engineSequence"}
-
-
-@pytest.fixture
-async def stream(simulator: Simulator, http: aiohttp.ClientSession) -> AsyncIterator[Stream]:
-    async with http.ws_connect(simulator.ws_url, autoping=False) as socket:
-        yield Stream(socket)
 
 
 async def trade(alice: Client, bob: Client, **fields: Any) -> None:

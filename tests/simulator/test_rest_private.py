@@ -13,8 +13,7 @@ from backpack_connector.protocol.endpoints import ENDPOINTS, Endpoint, endpoint
 from backpack_connector.protocol.errors import ConfigurationError
 from backpack_connector.simulator import Simulator, running_simulator
 from tests.protocol.samples import body as sample_body
-from tests.simulator.support import SYMBOL, Client, assert_sound, limit, state_of
-from tests.simulator.test_rest_public import same_kind
+from tests.simulator.support import SYMBOL, Client, assert_sound, limit, same_kind, state_of
 
 ORDER = {"symbol": SYMBOL, "side": "Bid", "orderType": "Limit", "price": "150", "quantity": "1"}
 

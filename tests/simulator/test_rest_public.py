@@ -10,36 +10,10 @@ from backpack_connector.protocol.enums import OrderBookState
 from backpack_connector.protocol.units import seconds_from_iso
 from backpack_connector.simulator import Simulator, running_simulator
 from tests.protocol.samples import body as sample_body
-from tests.simulator.support import SYMBOL, Client, limit
+from tests.simulator.support import SYMBOL, Client, limit, same_kind, trade
 
 HOUR_S = 3_600
 PERPETUALS = ["BTC_USDC_PERP", "SOL_USDC_PERP", "ETH_USDC_PERP", "AAPL.US_USDC_PERP"]
-
-
-def same_kind(ours: Any, sample: Any, path: str = "") -> None:
-    """Check that a value has the keys and the kinds of value of a sample; null on either side fits anything."""
-    if ours is None or sample is None:
-        return
-    assert type(ours) is type(sample), f"{path}: {ours!r} instead of {sample!r}"
-    if isinstance(sample, dict):
-        assert sorted(ours) == sorted(sample), path
-        for key in sample:
-            same_kind(ours[key], sample[key], f"{path}.{key}")
-    elif isinstance(sample, list) and ours and sample:
-        same_kind(ours[0], sample[0], f"{path}[0]")
-
-
-def trade(simulator: Simulator) -> None:
-    """Let two strangers trade one SOL at 150, and leave an order on each side."""
-    for account_id, order in (
-        ("x", limit("Ask", "150", "1")),
-        ("y", limit("Bid", "150", "1")),
-        ("x", limit("Ask", "151", "2.5")),
-        ("x", limit("Ask", "150.5", "1")),
-        ("y", limit("Bid", "149", "2")),
-        ("y", limit("Bid", "149.5", "3")),
-    ):
-        simulator.publish(simulator.exchange.place(account_id, order))
 
 
 async def test_plain_texts(alice: Client) -> None:

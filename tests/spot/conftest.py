@@ -52,7 +52,7 @@ with warnings.catch_warnings():
 from backpack_connector import order_reconciliation  # noqa: E402
 from backpack_connector.protocol import rate_limits  # noqa: E402
 from tests.spot.exchange_double import ExchangeDouble  # noqa: E402
-from tests.spot.people import SPOT, Bot, Kind, Venue  # noqa: E402
+from tests.spot.people import PAIR, SPOT, Bot, Kind, Venue  # noqa: E402
 
 StartBot = Callable[..., Awaitable[Bot]]
 
@@ -126,3 +126,10 @@ async def start_bot(venue: Venue, quick: None, key_pair: tuple[str, str]) -> Asy
 async def bot(start_bot: StartBot) -> Bot:
     """Give a connector that is ready to trade SOL-USDC."""
     return await start_bot()
+
+
+@pytest.fixture
+async def alone(start_bot: StartBot, monkeypatch: pytest.MonkeyPatch) -> Bot:
+    """Give a bot whose user declares that nobody else trades the account."""
+    monkeypatch.setenv("BACKPACK_EXCLUSIVE_ACCOUNT", "Yes")
+    return await start_bot(trading_pairs=(PAIR, "BTC-USDC"))

@@ -1,6 +1,7 @@
 """The people in an order test: other traders at the exchange, and the bot whose polls the test decides."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,8 +9,9 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any
 
+import pytest
 from hummingbot.core.data_type.common import OrderType
-from hummingbot.core.data_type.in_flight_order import InFlightOrder
+from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderUpdate
 from hummingbot.core.event.event_forwarder import SourceInfoEventForwarder
 from hummingbot.core.event.events import MarketEvent
 
@@ -225,3 +227,30 @@ async def stays(condition: Callable[[], Any], what: str, for_s: float = 0.3) -> 
     while time.monotonic() < end:
         assert condition(), f"This did not stay so: {what}"
         await asyncio.sleep(0.01)
+
+
+async def settled(bot: Bot) -> None:
+    """Let everything that was pushed be worked in."""
+    marker = {"stream": "account.orderUpdate", "data": {"marker": True}}
+    complaints: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            complaints.append(record.getMessage())
+
+    listener = Listener(logging.WARNING)
+    bot.connector.logger().addHandler(listener)
+    try:
+        await bot.double.push(marker)  # nobody can read it, and says so
+        await until(lambda: any("was skipped" in text for text in complaints), "the marker has come")
+    finally:
+        bot.connector.logger().removeHandler(listener)
+
+
+def remembered_updates(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> list[OrderUpdate]:
+    """Return the list that gathers all updates which the connector reports to Hummingbot's tracker."""
+    updates: list[OrderUpdate] = []
+    tracker = bot.connector.order_tracker
+    report = tracker.process_order_update
+    monkeypatch.setattr(tracker, "process_order_update", lambda update: updates.append(update) or report(update))
+    return updates

@@ -13,8 +13,9 @@ from hummingbot.core.event.event_logger import EventLogger
 from hummingbot.core.event.events import MarketEvent
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 
-from backpack_connector.backpack_constants import SIMULATOR_DOMAIN, SIMULATOR_URL_VARIABLE
+from backpack_connector.backpack_constants import SIMULATOR_DOMAIN
 from backpack_connector.backpack_exchange import BackpackExchange
+from backpack_connector.hosts import SIMULATOR_URL_VARIABLE
 from backpack_connector.protocol.enums import OrderBookState, OrderType, Side, TimeInForce
 from backpack_connector.protocol.signing import generate_key_pair
 from backpack_connector.protocol.streams import BALANCE_UPDATES, depth_stream

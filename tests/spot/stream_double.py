@@ -48,6 +48,7 @@ class Reply:
     body: Any = None
     status: int = 200
     delay_s: float = 0.0
+    headers: dict[str, str] = field(default_factory=dict)
 
     def response(self) -> web.Response:
         if self.body is None:
@@ -55,7 +56,7 @@ class Reply:
         if isinstance(self.body, bytes):
             return web.Response(status=self.status, body=self.body, content_type="application/json", charset="utf-8")
         if isinstance(self.body, str):
-            return web.Response(status=self.status, text=self.body)
+            return web.Response(status=self.status, text=self.body, headers=self.headers)
         return web.json_response(self.body, status=self.status)
 
 
@@ -126,6 +127,8 @@ class StreamDouble:
         self.connections: list[Connection] = []
         self.refuses_streams = False
         """Answer 503 to every new WebSocket connection."""
+        self.is_deaf = False
+        """Leave every new WebSocket connection without any answer."""
         self.on_client_frame: Callable[[Connection, Any], Awaitable[bool]] | None = None
         """Called with each decoded frame of the client; false withholds it from the simulator."""
         self.on_server_frame: Callable[[Connection, Any], Iterable[Any]] | None = None
@@ -250,6 +253,8 @@ class StreamDouble:
         if self.refuses_streams:
             connection.is_open = False
             return web.Response(status=503)
+        if self.is_deaf:
+            await asyncio.sleep(60)
         await socket.prepare(request)
         assert self._session is not None
         async with self._session.ws_connect(self._ws_url) as upstream:

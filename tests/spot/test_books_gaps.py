@@ -47,16 +47,22 @@ def lose_next_depth_frame(here: World) -> None:
     here.double.on_server_frame = withhold
 
 
+async def gap(here: World, *, asks_first: bool = False) -> Gate:
+    """Lose an update of a book, and return the gate at which the connector waits for a new snapshot."""
+    gate = Gate(here, asks_first=asks_first)
+    here.double.answer("get_depth", gate)
+    lose_next_depth_frame(here)
+    here.rest(Side.BID, "149.5")
+    here.rest(Side.BID, "149.4")
+    await until(lambda: gate.waiting)
+    return gate
+
+
 async def test_f06_gap_empties_the_book_and_resynchronises(caplog: pytest.LogCaptureFixture) -> None:
     async with world(with_double=True) as here:
         here.fill_book()
         connector = await here.started(PAIR)
-        gate = Gate(here)
-        here.double.answer("get_depth", gate)
-        lose_next_depth_frame(here)
-        here.rest(Side.BID, "149.5")
-        here.rest(Side.BID, "149.4")
-        await until(lambda: gate.waiting)
+        gate = await gap(here)
         assert book_of(connector) == EMPTY
         assert not connector.ready
         assert f"The order book of {PAIR} missed updates" in caplog.text
@@ -70,12 +76,7 @@ async def test_f06_gap_of_one_pair_leaves_the_books_of_others() -> None:
         here.fill_book()
         here.fill_book(OTHER_SYMBOL, "86700")
         connector = await here.started(PAIR, OTHER_PAIR)
-        gate = Gate(here)
-        here.double.answer("get_depth", gate)
-        lose_next_depth_frame(here)
-        here.rest(Side.BID, "149.5")
-        here.rest(Side.BID, "149.4")
-        await until(lambda: gate.waiting)
+        gate = await gap(here)
         here.rest(Side.ASK, "86800", symbol=OTHER_SYMBOL)
         await until(lambda: book_of(connector, OTHER_PAIR) == here.book(OTHER_SYMBOL))
         assert book_of(connector) == EMPTY
@@ -129,12 +130,7 @@ async def test_f06_snapshot_that_arrives_without_a_stream_is_not_offered() -> No
     async with world(with_double=True) as here:
         here.fill_book()
         connector = await here.started(PAIR)
-        gate = Gate(here)
-        here.double.answer("get_depth", gate)
-        lose_next_depth_frame(here)
-        here.rest(Side.BID, "149.5")
-        here.rest(Side.BID, "149.4")
-        await until(lambda: gate.waiting)
+        gate = await gap(here)
         here.double.refuses_streams = True
         await here.double.public.close()
         await until(lambda: connector._orderbook_ds._ws_assistant is None)
@@ -149,12 +145,7 @@ async def test_f06_snapshot_asked_before_a_reconnect_is_not_used_after_it() -> N
     async with world(with_double=True) as here:
         here.fill_book()
         connector = await here.started(PAIR)
-        gate = Gate(here, asks_first=True)
-        here.double.answer("get_depth", gate)
-        lose_next_depth_frame(here)
-        here.rest(Side.BID, "149.5")
-        here.rest(Side.BID, "149.4")
-        await until(lambda: gate.waiting)
+        gate = await gap(here, asks_first=True)
         connections = len(here.double.connections)
         await here.double.public.close()
         here.rest(Side.BID, "149.3")

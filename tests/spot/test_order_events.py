@@ -12,28 +12,9 @@ from hummingbot.core.data_type.trade_fee import DeductedFromReturnsTradeFee, Tok
 
 from backpack_connector.protocol.enums import Side
 from tests.spot.exchange_double import Frame, answer, change, hold_answer
-from tests.spot.people import Bot, Venue, stays, until
-from tests.spot.test_order_placement import remembered_updates
+from tests.spot.people import Bot, Venue, remembered_updates, settled, stays, until
 
 FILLED = ["BuyOrderCreated", "OrderFilled", "BuyOrderCompleted"]
-
-
-async def settled(bot: Bot) -> None:
-    """Let everything that was pushed be worked in."""
-    marker = {"stream": "account.orderUpdate", "data": {"marker": True}}
-    complaints: list[str] = []
-
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            complaints.append(record.getMessage())
-
-    listener = Listener(logging.WARNING)
-    bot.connector.logger().addHandler(listener)
-    try:
-        await bot.double.push(marker)  # nobody can read it, and says so
-        await until(lambda: any("was skipped" in text for text in complaints), "the marker has come")
-    finally:
-        bot.connector.logger().removeHandler(listener)
 
 
 def accepted(bot: Bot, order_id: str | None) -> Frame:

@@ -125,7 +125,7 @@ def test_f01_two_bots_in_one_folder_are_told_apart_by_their_instance_id(monkeypa
         application = SimpleNamespace(client_config_map=SimpleNamespace(instance_id=instance_id))
         module = SimpleNamespace(HummingbotApplication=SimpleNamespace(_main_app=application))
         monkeypatch.setitem(sys.modules, "hummingbot.client.hummingbot_application", module)
-        installations.append(client_order_ids._installation())
+        installations.append(client_order_ids.installation())
     assert installations[0] != installations[1]
 
 
@@ -134,5 +134,5 @@ def test_f01_without_a_running_client_the_folder_tells_installations_apart(monke
     installations = []
     for folder in ("/first", "/second"):
         monkeypatch.setattr("hummingbot.prefix_path", lambda folder=folder: folder)
-        installations.append(client_order_ids._installation())
+        installations.append(client_order_ids.installation())
     assert installations[0] != installations[1]

@@ -233,16 +233,24 @@ async def test_f11_an_order_that_is_still_on_its_way_is_not_given_up(
     assert bot.order(order_id).is_open
 
 
+async def given_up(bot: Bot) -> str:
+    """Place an order whose request is lost, and return its id when the connector has told that it failed."""
+    bot.double.script("execute_order", lose_request)
+    order_id = await bot.buy("1", "149")
+    for _ in range(100):
+        await bot.poll()
+        if bot.names(order_id):
+            break
+        await asyncio.sleep(0.01)
+    assert bot.names(order_id) == ["OrderFailure"]
+    return order_id
+
+
 async def test_f11_an_order_that_arrives_after_it_was_given_up_is_cancelled(
     no_settling: None, bot: Bot, soon_conclusive: None, venue: Venue
 ) -> None:
     # The last net: should the exchange execute it after all, nothing rests there that nobody watches.
-    bot.double.script("execute_order", lose_request)
-    order_id = await bot.buy("1", "149")
-    await asyncio.sleep(0.25)
-    for _ in range(4):
-        await bot.poll()
-    assert bot.names(order_id) == ["OrderFailure"]
+    order_id = await given_up(bot)
     assert list(bot.connector.order_tracker.lost_orders) == [order_id]
     venue.place(Side.BID, "149", "1", account=bot.account, client_id=int(order_id))
     await bot.connector._cancel_lost_orders()
@@ -255,12 +263,7 @@ async def test_f11_an_order_that_arrives_after_it_was_given_up_is_cancelled(
 async def test_f11_a_fill_of_an_order_that_was_given_up_is_told(
     no_settling: None, bot: Bot, soon_conclusive: None, venue: Venue
 ) -> None:
-    bot.double.script("execute_order", lose_request)
-    order_id = await bot.buy("1", "149")
-    await asyncio.sleep(0.25)
-    for _ in range(4):
-        await bot.poll()
-    assert bot.names(order_id) == ["OrderFailure"]
+    order_id = await given_up(bot)
     venue.place(Side.BID, "149", "1", account=bot.account, client_id=int(order_id), is_told=False)
     venue.place(Side.ASK, "149", "1", is_told=False)
     await bot.poll()

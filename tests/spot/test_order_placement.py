@@ -8,26 +8,17 @@ from typing import Any
 
 import pytest
 from hummingbot.core.data_type.common import OrderType
-from hummingbot.core.data_type.in_flight_order import OrderState, OrderUpdate
+from hummingbot.core.data_type.in_flight_order import OrderState
 
 from backpack_connector.backpack_exchange import BackpackExchange
 from backpack_connector.protocol.enums import Side
 from backpack_connector.protocol.errors import ConfigurationError
 from tests.spot.conftest import StartBot
 from tests.spot.exchange_double import change, hold_answer, hold_request
-from tests.spot.people import PAIR, Bot, Venue, until
+from tests.spot.people import PAIR, Bot, Venue, remembered_updates, until
 
 BOUGHT = ["BuyOrderCreated", "OrderFilled", "BuyOrderCompleted"]
 STREAM = pytest.mark.parametrize("has_stream", [True, False], ids=["with stream", "without stream"])
-
-
-def remembered_updates(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> list[OrderUpdate]:
-    """Return the list that gathers all updates which the connector reports to Hummingbot's tracker."""
-    updates: list[OrderUpdate] = []
-    tracker = bot.connector.order_tracker
-    report = tracker.process_order_update
-    monkeypatch.setattr(tracker, "process_order_update", lambda update: updates.append(update) or report(update))
-    return updates
 
 
 # F27: the answer to the placement is the engine's final word on what happened on arrival

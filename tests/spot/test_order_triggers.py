@@ -6,106 +6,20 @@ fires is not known, so both are tried.
 
 import json
 import logging
-from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
 
 from backpack_connector.protocol.enums import Side
+from tests.spot.conditional_order import CREATED, ConditionalOrder, placed
 from tests.spot.conftest import StartBot
 from tests.spot.exchange_double import Answer, Call, Frame, answer
-from tests.spot.people import PAIR, Bot, Venue, stays, until
-from tests.spot.test_order_events import settled
-from tests.spot.test_order_placement import remembered_updates
+from tests.spot.people import PAIR, Bot, Venue, remembered_updates, settled, stays, until
 
-CREATED = ["SellOrderCreated"]
 FILLED = [*CREATED, "OrderFilled", "SellOrderCompleted"]
 SAME_ID_OR_NEW = pytest.mark.parametrize("fired_id", ["501", "777"], ids=["keeps its id", "gets another id"])
-CREATED_AT_MS = 4_000_000_000_000
-"""Far ahead, so that it is later than any order of the test."""
-
-
-@pytest.fixture
-async def alone_bot(start_bot: StartBot, monkeypatch: pytest.MonkeyPatch) -> Bot:
-    """Give a bot whose user declares that nobody else trades the account."""
-    monkeypatch.setenv("BACKPACK_EXCLUSIVE_ACCOUNT", "yes")
-    return await start_bot()
-
-
-class ConditionalOrder:
-    """An exchange that keeps one conditional order, in front of the simulator that knows no such thing."""
-
-    def __init__(self, bot: Bot) -> None:
-        self.bot = bot
-        self.symbol = bot.venue.kind.symbol
-        self.row: dict[str, Any] = {}
-        self.history: list[dict[str, Any]] = []
-        self.fills: list[dict[str, Any]] = []
-        self.is_listed = True
-        double = bot.double
-        double.script("execute_order", self._accept)
-        double.script("get_open_orders", self._list(lambda: [self.row] if self.row and self.is_listed else []))
-        double.script("get_order_history", self._list(lambda: self.history))
-        double.script("get_fills", self._list(lambda: self.fills))
-
-    @staticmethod
-    def _list(rows: Callable[[], Any]) -> Any:
-        async def script(call: Call) -> Answer | None:
-            wanted = call.fields.get("orderId")
-            key = "orderId" if call.operation == "get_fills" else "id"
-            return Answer(200, json.dumps([row for row in rows() if wanted in (None, row[key])]))
-
-        return script
-
-    async def _accept(self, call: Call) -> Answer | None:
-        fields = call.fields
-        self.row = {
-            **{name: fields.get(name) for name in ("clientId", "price", "side", "orderType", "symbol", "triggerPrice")},
-            "id": "501", "createdAt": CREATED_AT_MS, "executedQuantity": "0", "quantity": "0",
-            "triggerQuantity": fields["triggerQuantity"], "status": "TriggerPending", "timeInForce": "GTC",
-        }  # fmt: skip
-        return Answer(200, json.dumps(self.row))
-
-    def event(self, event: str, status: str, **keys: Any) -> Frame:
-        """Return the data of an order event; the keys are those of the captured trigger order."""
-        return {
-            "E": CREATED_AT_MS * 1000, "O": "USER", "S": self.row["side"], "T": CREATED_AT_MS * 1000,
-            "V": "RejectTaker", "X": status, "Z": "0", "c": self.row["clientId"], "e": event, "f": "GTC", "i": "501",
-            "o": self.row["orderType"].upper(), "q": "0", "r": False, "s": self.symbol, "t": None, "z": "0", **keys,
-        }  # fmt: skip
-
-    def fill_keys(self, quantity: str) -> dict[str, Any]:
-        """Return the keys of an event that fills all of the order."""
-        return {"q": quantity, "z": quantity, "l": quantity, "L": "140", "t": 9, "m": False, "n": "0.01", "N": "USDC"}
-
-    def fire(self, order_id: str, quantity: str, status: str = "Filled") -> None:
-        """Let the order fire and end while nobody tells of it."""
-        self.is_listed = False
-        ended = {"executedQuantity": quantity, "quantity": quantity, "status": status, "id": order_id}
-        self.history = [{**self.row, "createdAt": "2096-10-02T07:06:40", **ended}]
-        self.fills = [
-            {"orderId": order_id, "symbol": self.symbol, "side": self.row["side"], "price": "140", "quantity": quantity,
-             "fee": "0.01", "feeSymbol": "USDC", "isMaker": False, "timestamp": "2096-10-02T07:06:41", "tradeId": 9,
-             "clientId": str(self.row["clientId"])}
-        ]  # fmt: skip
-
-    async def push(self, event: str, status: str, **keys: Any) -> None:
-        await self.bot.double.push_order_event(self.event(event, status, **keys))
-        await settled(self.bot)
-
-
-async def placed(
-    bot: Bot, amount: str = "2", price: str = "NaN", **options: Any
-) -> "tuple[ConditionalOrder, InFlightOrder]":
-    """Place a conditional order, and return it on both sides."""
-    exchange = ConditionalOrder(bot)
-    kind = OrderType.MARKET if price == "NaN" else OrderType.LIMIT
-    order_id = await bot.sell(amount, price, kind, trigger_price="140.009", **options)
-    await until(lambda: bot.names(order_id) == CREATED, "it is announced")
-    return exchange, bot.order(order_id)
 
 
 # What is sent, and what it takes
@@ -430,10 +344,8 @@ async def test_what_is_forgotten_is_not_remembered_as_waiting(bot: Bot) -> None:
     assert bot.connector._awaiting_trigger == {order.client_order_id}
 
 
-async def test_a_market_is_cancelled_at_once_with_its_conditional_orders_first(
-    alone_bot: Bot,
-) -> None:
-    bot = alone_bot
+async def ten_orders(bot: Bot) -> tuple[ConditionalOrder, InFlightOrder, list[InFlightOrder]]:
+    """Return a conditional order on both sides, and nine that rest beside it; the open orders list all."""
     exchange, conditional = await placed(bot)
     bot.double.behave()
     resting = [await bot.open_buy("0.1", str(140 - step)) for step in range(9)]
@@ -441,42 +353,38 @@ async def test_a_market_is_cancelled_at_once_with_its_conditional_orders_first(
     async def list_all(call: Call) -> Answer | None:
         rest = await call.forward()
         return Answer(200, json.dumps([*rest.data, exchange.row]))
+
+    bot.double.script("get_open_orders", list_all)
+    return exchange, conditional, resting
+
+
+async def test_a_market_is_cancelled_at_once_with_its_conditional_orders_first(alone: Bot) -> None:
+    exchange, conditional, resting = await ten_orders(alone)
 
     async def cancel_kind(call: Call) -> Answer | None:
         if call.fields["orderType"] == "ConditionalOrder":
             return Answer(200, json.dumps([{**exchange.row, "status": "Cancelled"}]))
         return await call.forward()
 
-    bot.double.script("get_open_orders", list_all)
-    bot.double.script("cancel_open_orders", cancel_kind)
-    results = await bot.connector.cancel_all(3)
+    alone.double.script("cancel_open_orders", cancel_kind)
+    results = await alone.connector.cancel_all(3)
     assert [result.success for result in results] == [True] * 10
-    assert [call.fields["orderType"] for call in bot.double.requests("cancel_open_orders")] == [
+    assert [call.fields["orderType"] for call in alone.double.requests("cancel_open_orders")] == [
         "ConditionalOrder", "RestingLimitOrder"
     ]  # fmt: skip
     assert all(order.is_cancelled for order in [conditional, *resting])
 
 
-async def test_f20_a_promise_covers_the_kind_of_orders_that_was_asked_for(
-    alone_bot: Bot,
-) -> None:
-    bot = alone_bot
-    exchange, conditional = await placed(bot)
-    bot.double.behave()
-    resting = [await bot.open_buy("0.1", str(140 - step)) for step in range(9)]
-
-    async def list_all(call: Call) -> Answer | None:
-        rest = await call.forward()
-        return Answer(200, json.dumps([*rest.data, exchange.row]))
+async def test_f20_a_promise_covers_the_kind_of_orders_that_was_asked_for(alone: Bot) -> None:
+    _, conditional, resting = await ten_orders(alone)
 
     async def promise_conditional(call: Call) -> Answer | None:
         is_conditional = call.fields["orderType"] == "ConditionalOrder"
         return Answer(202, "") if is_conditional else Answer(503, '{"code": "SERVER_ERROR", "message": "?"}')
 
-    bot.double.script("get_open_orders", list_all)
-    bot.double.script("cancel_open_orders", promise_conditional)
-    results = dict(await bot.connector.cancel_all(3))
+    alone.double.script("cancel_open_orders", promise_conditional)
+    results = dict(await alone.connector.cancel_all(3))
     assert set(results.values()) == {True}
     assert conditional.is_pending_cancel_confirmation
     assert all(order.is_cancelled for order in resting)
-    assert bot.double.count("cancel_order") == 9
+    assert alone.double.count("cancel_order") == 9

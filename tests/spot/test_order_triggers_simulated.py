@@ -9,19 +9,11 @@ from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.data_type.in_flight_order import OrderState
 
 from backpack_connector.protocol.enums import Side
-from tests.spot.conftest import StartBot
 from tests.spot.people import PAIR, Bot, Venue, until
 
 CREATED = ["SellOrderCreated"]
 FILLED = [*CREATED, "OrderFilled", "SellOrderCompleted"]
 STREAM = pytest.mark.parametrize("has_stream", [True, False], ids=["with stream", "without stream"])
-
-
-@pytest.fixture
-async def alone(start_bot: StartBot, monkeypatch: pytest.MonkeyPatch) -> Bot:
-    """Give a bot whose user declares that nobody else trades the account."""
-    monkeypatch.setenv("BACKPACK_EXCLUSIVE_ACCOUNT", "yes")
-    return await start_bot()
 
 
 def trade(venue: Venue, price: str) -> None:

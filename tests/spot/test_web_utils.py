@@ -14,6 +14,7 @@ from backpack_connector.backpack_web_utils import (
     rest_url,
     ws_url,
 )
+from backpack_connector.hosts import SIMULATOR_URL_VARIABLE
 from backpack_connector.protocol.errors import BackpackError, ConfigurationError, NoAnswer, RateLimited, Unavailable
 from tests.spot.session import world
 from tests.spot.stream_double import HANG_UP, UNAVAILABLE, Reply, failure
@@ -46,9 +47,9 @@ def test_urls_of_the_simulator(
     variable: str | None, rest: str, stream: str, domain: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if variable is None:
-        monkeypatch.delenv(constants.SIMULATOR_URL_VARIABLE, raising=False)
+        monkeypatch.delenv(SIMULATOR_URL_VARIABLE, raising=False)
     else:
-        monkeypatch.setenv(constants.SIMULATOR_URL_VARIABLE, variable)
+        monkeypatch.setenv(SIMULATOR_URL_VARIABLE, variable)
     assert rest_url("/api/v1/time", domain) == f"{rest}/api/v1/time"
     assert ws_url(domain) == stream
 
@@ -71,9 +72,9 @@ BAD_URLS = [
 def test_bad_input_url_of_the_simulator_is_one_sentence_with_the_variable(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(constants.SIMULATOR_URL_VARIABLE, url)
+    monkeypatch.setenv(SIMULATOR_URL_VARIABLE, url)
     for ask in (lambda: rest_url("/api/v1/time", SIMULATOR), lambda: ws_url(SIMULATOR)):
-        with pytest.raises(ConfigurationError, match=constants.SIMULATOR_URL_VARIABLE) as caught:
+        with pytest.raises(ConfigurationError, match=SIMULATOR_URL_VARIABLE) as caught:
             ask()
         assert str(caught.value).count(". ") == 0
         assert "\n" not in str(caught.value)

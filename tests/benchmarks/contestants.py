@@ -1,0 +1,29 @@
+"""Name who takes part in which experiment, and where the code of each is."""
+
+OURS, BUILT_IN, FLOOR, CCXT, BPX = "ours", "built-in", "floor", "ccxt", "bpx-py"
+PEERS = (CCXT, BPX)
+
+_CONNECTORS = (OURS, BUILT_IN)
+
+
+def _both(place: str, **others: str) -> dict[str, str]:
+    return {**dict.fromkeys(_CONNECTORS, place), **others}
+
+
+CONTESTANTS: dict[str, dict[str, str]] = {
+    "sign": _both("order_path:Signing", floor="floors:Signing", ccxt="peers:CcxtSigning")
+    | {BPX: "peers:BpxSigning"},
+    "orders": _both("order_path:Orders", floor="floors:Orders", ccxt="peers:CcxtOrders") | {BPX: "peers:BpxOrders"},
+    "cancel": _both("order_path:Cancels"),
+    "ten": _both("order_path:TenOrders", floor="floors:TenOrders", ccxt="peers:CcxtTenOrders"),
+    "silence": _both("connections:AfterSilence"),
+    "window": _both("order_path:FullWindow"),
+    "cancel_all": _both("connections:CancelAll"),
+    "start": _both("connections:Start"),
+    "poll": _both("connections:Poll"),
+    "books": _both("books:InProcess", floor="floors:Books", ccxt="peers:CcxtBooks"),
+    "stream": _both("books:Sockets", floor="floors:Stream", ccxt="peers:CcxtStream"),
+    "fills": _both("account:Fills", floor="floors:Fills"),
+    "balance": _both("account:Balance", floor="floors:Balance"),
+    "garbage": _both("account:Garbage"),
+}
