@@ -1,10 +1,11 @@
 # Each target creates what it needs first (.venv with Hummingbot and this package) and skips it when nothing changed.
 
 SECONDS ?= 60
+KILLS ?= 200
 SEED ?= 1
 PYTHON := .venv/bin/python
 
-.PHONY: demo test check chaos chaos-table fix docs environment
+.PHONY: demo test check bench chaos chaos-table kills fix docs environment
 
 demo: environment  ## a real bot makes a market on the simulator for SECONDS, PERP=1 with futures; then its books are compared
 	@$(PYTHON) -m backpack_connector.demo --seconds $(SECONDS) $(if $(filter-out 0,$(PERP)),--perp)
@@ -23,6 +24,14 @@ chaos: environment  ## RUNS random runs of both connectors while the simulator b
 
 chaos-table: environment  ## writes README's table of survived faults: RUNS runs for each fault, ours and Hummingbot's own
 	@$(PYTHON) -m tests.chaos --table --seed $(SEED) $(if $(RUNS),--runs $(RUNS))
+
+bench: environment  ## measures every path against the built-in connector and a floor; ROWS=..., QUICK=1, PEERS=1 for ccxt, bpx-py
+	@$(if $(filter-out 0,$(PEERS)),bash .ci/judges-environment)
+	@$(PYTHON) -m tests.benchmarks $(if $(ROWS),--rows $(ROWS)) $(if $(filter-out 0,$(QUICK)),--quick) \
+		$(if $(filter-out 0,$(PEERS)),--peers .venv-judges/bin/python)
+
+kills: environment  ## a trading bot is killed KILLS times with SIGKILL at random moments, then its books are compared
+	@$(PYTHON) -m tests.kills --kills $(KILLS) --seed $(SEED)
 
 docs: environment  ## writes the parts of README.md and ARCHITECTURE.md that the code determines
 	$(PYTHON) -m tests.documentation

@@ -90,7 +90,7 @@ setup(
     # it half of pathlib, at every start of Python.
     package_dir={"": "."},
     package_data={"": ["py.typed", "*.json", "*.yml"]},
-    install_requires=["aiohttp>=3.9", "bidict>=0.22.1", "msgspec>=0.18", "pynacl>=1.5", "rich>=13", "typer>=0.12"],
+    install_requires=["aiohttp>=3.12", "bidict>=0.22.1", "msgspec>=0.18", "pynacl>=1.5", "rich>=13", "typer>=0.12"],
     extras_require={"hummingbot": HUMMINGBOT, "dev": DEV},
     entry_points={"console_scripts": ["backpack = backpack_connector.cli.main:main"]},
     cmdclass={"build": Build, "build_start_up_file": BuildStartUpFile},

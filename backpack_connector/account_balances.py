@@ -1,18 +1,24 @@
 """Combine what REST and the balance stream say about a spot account into totals and available funds.
 
-Rule 1: stream messages are absolute and newer than any answer whose request was sent before them.
+Rule 1: stream messages are absolute and newer than any answer whose request was sent before them or soon after
+        (`stream_evidence.Question`); the order among messages is that of their engine times.
 Rule 2: an asset that a complete answer does not list is gone; an answer that did not come changes nothing.
 Rule 3: lent funds have left the capital (API §2.3) but belong to the account; borrowed ones are in it but do not.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import inf
 
 from backpack_connector.protocol.messages import BalanceUpdate
 from backpack_connector.protocol.models import Balance, BorrowLendPosition
+from backpack_connector.stream_evidence import Question
 
 ZERO = Decimal(0)
+_NEGLIGIBLE = Decimal("1e-6")
+"""Relative difference that is rounding or interest, not something that was missed."""
 
 
 @dataclass
@@ -22,6 +28,35 @@ class _Asset:
     staked: Decimal
     changed_at: int
     """Place in the order of everything received; see `mark`."""
+    heard_at_s: float = -inf
+    """When the stream has told it, by the monotonic clock."""
+    engine_timestamp: float = -inf
+    """What the stream tells of earlier moments is outdated."""
+
+    def differs(self, balance: "Balance | None") -> bool:
+        """Tell whether an answer says something else than is known."""
+        if balance is None:
+            return bool(self.available or self.locked or self.staked)
+        pairs = ((self.available, balance.available), (self.locked, balance.locked), (self.staked, balance.staked))
+        return any(abs(known - said) > _NEGLIGIBLE * max(abs(known), abs(said)) for known, said in pairs)
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What an answer has changed: available, locked and staked funds of an asset, as text."""
+
+    asset: str
+    believed: str
+    said: str
+
+
+_NOTHING = _Asset(ZERO, ZERO, ZERO, 0)
+
+
+def _as_text(balance: "_Asset | Balance | None") -> str:
+    if balance is None:
+        return "nothing"
+    return f"{balance.available} available, {balance.locked} locked, {balance.staked} staked"
 
 
 class SpotBalances:
@@ -34,23 +69,44 @@ class SpotBalances:
         self._holds: dict[str, tuple[str, Decimal]] = {}
         self._held: dict[str, Decimal] = {}
         self._sequence = 0
+        self._has_capital = False
 
-    def mark(self) -> int:
-        """Return the place of a request that is sent now, for `set_capital`."""
+    def mark(self) -> Question:
+        """Return when a request is sent that is sent now, for `set_capital`."""
+        return Question(self._next(), time.monotonic())
+
+    def _next(self) -> int:
         self._sequence += 1
         return self._sequence
 
-    def set_capital(self, balances: Mapping[str, Balance], asked_at: int, *, is_complete: bool = True) -> None:
-        """Take an answer; assets that the stream has reported since it was asked keep the newer figure.
+    def set_capital(
+        self, balances: Mapping[str, Balance], asked: Question, *, is_complete: bool = True
+    ) -> list[Correction]:
+        """Take an answer, and return what it has changed of what was known.
 
-        In an incomplete answer, one with rows that could not be read, a missing asset proves nothing.
+        Assets that the stream has reported since it was asked, or just before, keep the newer figure. In an incomplete
+        answer, one with rows that could not be read, a missing asset proves nothing.
         """
-        newer = {asset: entry for asset, entry in self._capital.items() if entry.changed_at > asked_at}
-        if is_complete:
-            self._capital.clear()
+        known = self._capital
+        newer = {
+            asset: entry for asset, entry in known.items() if asked.is_outdated_by(entry.changed_at, entry.heard_at_s)
+        }
+        self._capital = {} if is_complete else dict(known)
         for asset, balance in balances.items():
-            self._capital[asset] = _Asset(balance.available, balance.locked, balance.staked, asked_at)
+            entry = _Asset(balance.available, balance.locked, balance.staked, asked.place)
+            entry.engine_timestamp = known[asset].engine_timestamp if asset in known else -inf
+            self._capital[asset] = entry
         self._capital.update(newer)
+        is_first, self._has_capital = not self._has_capital, True
+        if is_first:
+            return []
+        corrected = {asset for asset in {*known, *balances} - newer.keys() if is_complete or asset in balances}
+        entries = [(asset, known.get(asset), balances.get(asset)) for asset in sorted(corrected)]
+        return [
+            Correction(asset, _as_text(entry), _as_text(balance))
+            for asset, entry, balance in entries
+            if (entry or _NOTHING).differs(balance)
+        ]
 
     def set_positions(self, positions: Sequence[BorrowLendPosition], *, is_complete: bool = True) -> set[str]:
         """Take lent and borrowed positions; return the assets that were not borrowed before."""
@@ -68,8 +124,17 @@ class SpotBalances:
         return set(self._borrowed) - borrowed_before
 
     def apply_update(self, update: BalanceUpdate) -> None:
-        """Take one message of the balance stream."""
-        self._capital[update.asset] = _Asset(update.available, update.locked, update.staked, self.mark())
+        """Take one message of the balance stream, unless it has told something newer already."""
+        known = self._capital.get(update.asset)
+        if known is None or update.event_timestamp >= known.engine_timestamp:
+            self._capital[update.asset] = _Asset(
+                update.available,
+                update.locked,
+                update.staked,
+                self._next(),
+                time.monotonic(),
+                update.event_timestamp,
+            )
 
     def totals(self) -> dict[str, Decimal]:
         """Return what the account owns, by asset; negative when more was borrowed and spent than it has."""

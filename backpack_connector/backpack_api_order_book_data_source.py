@@ -3,11 +3,11 @@
 Rule 1: a book changes only through its `DepthSequence`, so that no update is missed or applied twice (F06, F07).
 Rule 2: a book that is out of sequence is emptied at once: no quote is better than a stale one.
 Rule 3: the exchange answers no subscription and is silent about symbols it does not know (API §3.1), so a pair whose
-        stream is silent is compared with a snapshot, and subscribed again when its book has moved on (F08).
+        stream is silent, by the rate at which its updates came, is compared with a snapshot. When its book has moved
+        on it is subscribed again, and when that does not help the connection is made anew (F08).
 """
 
 import asyncio
-import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,8 @@ from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
 from backpack_connector import backpack_constants as constants
 from backpack_connector.backpack_web_utils import connected_stream
-from backpack_connector.protocol.depth import DepthSequence, Verdict
-from backpack_connector.protocol.errors import BackpackError, OrderNotFound, WireFormatError
+from backpack_connector.protocol.depth import Verdict
+from backpack_connector.protocol.errors import BackpackError, OrderNotFound, WireFormatError, plain
 from backpack_connector.protocol.messages import DepthUpdate, ErrorFrame, PublicTrade, parse_message, stream_of
 from backpack_connector.protocol.models import DepthSnapshot
 from backpack_connector.protocol.streams import (
@@ -32,67 +32,18 @@ from backpack_connector.protocol.streams import (
     unsubscribe_frame,
 )
 from backpack_connector.protocol.wire import read
-from backpack_connector.reconnect import HEALTHY_AFTER_S, Backoff, keep_connected
-from backpack_connector.to_hummingbot import book_rows, trade_message
+from backpack_connector.reconnect import HEALTHY_AFTER_S, first_to_end, keep_connected
+from backpack_connector.to_hummingbot import trade_message
+from backpack_connector.tracked_book import TrackedBook
 
 if TYPE_CHECKING:
     from backpack_connector.backpack_base import BackpackExchangeBase
 
 SNAPSHOT_LEVELS = 1000
-FIRST_RESYNC_PAUSE_S = 0.2
-LONGEST_RESYNC_PAUSE_S = 3.0
-SILENCE_S = 30.0
-FIRST_SILENCE_S = 5.0
 SILENCE_CHECK_S = 5.0
+STREAM_LAG_S = 1.0
+"""An answer may know more than the stream for so long."""
 CLOSED_PAIR_PAUSE_S = 60.0
-
-
-class _TrackedBook:
-    """One order book with the sequence that guards it."""
-
-    def __init__(self, trading_pair: str, symbol: str, book: OrderBook) -> None:
-        self.trading_pair = trading_pair
-        self.symbol = symbol
-        self.book = book
-        self.sequence: DepthSequence[DepthUpdate] = DepthSequence()
-        self.backoff = Backoff(FIRST_RESYNC_PAUSE_S, LONGEST_RESYNC_PAUSE_S)
-        self.resync: asyncio.Future[None] | None = None
-        self.last_update_at = time.monotonic()
-        self.last_trade_id = -1
-        self.spliced_at = -math.inf
-        self.is_closed = False
-        self.connection = 0
-        """Counts the connections that the book has seen; a snapshot serves only the one that it was asked on."""
-
-    def empty(self) -> None:
-        """Offer nothing until a snapshot is in."""
-        self.book.apply_snapshot([], [], self.book.last_diff_uid)
-
-    def start_over(self) -> None:
-        """Forget everything that the last connection told."""
-        self.connection += 1
-        self.sequence.restart()
-        self.empty()
-
-    def take_snapshot(self, snapshot: DepthSnapshot) -> list[DepthUpdate] | None:
-        """Splice a snapshot in and return the updates to apply after it; None when it is too old to use."""
-        where = f"get_depth {self.symbol}"
-        # Read the levels first: a malformed snapshot must leave the sequence as it was.
-        bids = book_rows(snapshot.bids, snapshot.update_id, where)
-        asks = book_rows(snapshot.asks, snapshot.update_id, where)
-        replay = self.sequence.snapshot(snapshot.update_id)
-        if replay is not None:
-            self.book.apply_snapshot(bids, asks, snapshot.update_id)
-        return replay
-
-    def apply(self, update: DepthUpdate) -> None:
-        """Apply an update that the sequence let through."""
-        where = f"depth.{self.symbol}"
-        self.book.apply_diffs(
-            book_rows(update.bids, update.last_update_id, where),
-            book_rows(update.asks, update.last_update_id, where),
-            update.last_update_id,
-        )
 
 
 class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
@@ -109,7 +60,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         self._connector = connector
         self._api_factory = api_factory
         self._domain = domain
-        self._books: dict[str, _TrackedBook] = {}
+        self._books: dict[str, TrackedBook] = {}
         self._is_listening = False
         self._subscribed = asyncio.Event()
         self.metrics: OrderBookTrackerMetrics | None = None
@@ -117,7 +68,21 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
     @property
     def are_books_in_sequence(self) -> bool:
         """Tell whether every book of a market that is open is complete and up to date."""
-        return all(tracked.sequence.is_synchronized or tracked.is_closed for tracked in self._books.values())
+        return not self.pairs_out_of_sequence
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether streams can be subscribed to now."""
+        return self._ws_assistant is not None
+
+    @property
+    def pairs_out_of_sequence(self) -> list[str]:
+        """Return the trading pairs whose books are not complete and up to date, although their markets are open."""
+        return [
+            tracked.trading_pair
+            for tracked in self._books.values()
+            if tracked.is_suspect or not (tracked.sequence.is_synchronized or tracked.is_closed)
+        ]
 
     async def get_last_traded_prices(self, trading_pairs: list[str], domain: str | None = None) -> dict[str, float]:
         return await self._connector.get_last_traded_prices(trading_pairs)
@@ -138,7 +103,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         Raises:   KeyError when the pair is not traded on the exchange now; RequestError when there is no snapshot.
         """
         symbol = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
-        tracked = _TrackedBook(trading_pair, symbol, self.order_book_create_function())
+        tracked = TrackedBook(trading_pair, symbol, self.order_book_create_function())
         # Standing in for a resynchronisation, so that a reconnect does not begin a second one beside this.
         tracked.resync = finished = asyncio.get_running_loop().create_future()
         self._books[symbol] = tracked
@@ -163,7 +128,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             raise KeyError(symbol) from error
         return read(DepthSnapshot, answer, f"get_depth {symbol}")
 
-    async def _splice(self, tracked: _TrackedBook) -> bool:
+    async def _splice(self, tracked: TrackedBook) -> bool:
         if self._is_listening:
             # What is asked for while no updates arrive cannot be continued.
             await self._subscribed.wait()
@@ -181,23 +146,21 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             tracked.sequence.restart()
             tracked.empty()
             raise
-        tracked.spliced_at = time.monotonic()
+        tracked.spliced()
         tracked.is_closed = False
         if self.metrics is not None:
             self.metrics.total_snapshots_processed += 1
             pair_metrics = self.metrics.get_or_create_pair_metrics(tracked.trading_pair)
             pair_metrics.snapshots_processed += 1
             pair_metrics.last_snapshot_timestamp = time.perf_counter()
-        # A snapshot may overtake the subscription that was sent before it, so a silent pair is looked at soon once.
-        tracked.last_update_at = time.monotonic() - max(0.0, SILENCE_S - FIRST_SILENCE_S)
         return True
 
-    def _start_again(self, tracked: _TrackedBook) -> None:
+    def _start_again(self, tracked: TrackedBook) -> None:
         tracked.empty()
         if tracked.resync is None or tracked.resync.done():
             tracked.resync = asyncio.ensure_future(self._resynchronize(tracked))
 
-    async def _resynchronize(self, tracked: _TrackedBook) -> None:
+    async def _resynchronize(self, tracked: TrackedBook) -> None:
         # A stream that loses frames all the time must not use up the account's requests.
         if time.monotonic() - tracked.spliced_at > HEALTHY_AFTER_S:
             tracked.backoff.reset()
@@ -214,7 +177,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 self.logger().warning(f"No snapshot of {tracked.trading_pair} yet: {error}")
             await self._sleep(tracked.backoff.next_pause_s())
 
-    async def _wait_while_closed(self, tracked: _TrackedBook) -> None:
+    async def _wait_while_closed(self, tracked: TrackedBook) -> None:
         if not tracked.is_closed:
             self.logger().error(
                 f"The market of {tracked.trading_pair} is closed now, so its order book is empty. "
@@ -251,7 +214,6 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
     async def _listen_once(self) -> None:
         books, subscribed = self._books, self._subscribed
         assistant: WSAssistant | None = None
-        watch: asyncio.Task[None] | None = None
         try:
             assistant = self._ws_assistant = await self._connected_websocket_assistant()
             await self._subscribe_channels(assistant)
@@ -259,12 +221,9 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 tracked.start_over()
                 self._start_again(tracked)
             subscribed.set()
-            watch = asyncio.ensure_future(self._watch_silence())
-            await self._process_websocket_messages(assistant)
+            await first_to_end(self._process_websocket_messages(assistant), self._watch_silence())
         finally:
             subscribed.clear()
-            if watch is not None:
-                watch.cancel()
             for tracked in books.values():
                 # Whatever happens until the stream is back would be missed.
                 tracked.start_over()
@@ -315,12 +274,15 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         except KeyError:
             self.logger().error(f"{trading_pair} is not a market that can be traded on the exchange now.")
             return False
+        except (OSError, RuntimeError) as error:  # Hummingbot's for a connection that is being closed
+            self.logger().warning(f"The public stream is lost, so {trading_pair} cannot be changed on it now: {error}")
+            return False
         return True
 
     async def _process_websocket_messages(self, websocket_assistant: WSAssistant) -> None:
         async for response in websocket_assistant.iter_messages():
             try:
-                self._on_message(parse_message(response.data))
+                self._on_message(parse_message(response.data, self._connector.latest_timestamp))
             except WireFormatError as error:
                 self.logger().warning(f"A message of the public stream was skipped: {error}")
                 self._resynchronize_after_unreadable(response.data)
@@ -331,14 +293,18 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         elif isinstance(message, PublicTrade):
             self._on_trade(message)
         elif isinstance(message, ErrorFrame):
-            self.logger().error(f"The exchange refused a public subscription: {message.message} ({message.code})")
+            self.logger().error(
+                f"The exchange refused a public subscription: {plain(message.message)} ({message.code})"
+            )
 
     def _on_depth(self, update: DepthUpdate) -> None:
         tracked = self._books.get(update.symbol)
         if tracked is None:
             return
-        tracked.last_update_at = time.monotonic()
         verdict = tracked.sequence.update(update.first_update_id, update.last_update_id, update)
+        if verdict is Verdict.DROP:
+            return  # older than what is known, so no sign of life
+        tracked.heard_at_s = time.monotonic()
         if verdict is Verdict.APPLY:
             tracked.apply(update)
             self._count_update(tracked)
@@ -349,7 +315,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             )
             self._start_again(tracked)
 
-    def _count_update(self, tracked: _TrackedBook) -> None:
+    def _count_update(self, tracked: TrackedBook) -> None:
         if self.metrics is not None:
             self.metrics.total_diffs_processed += 1
             pair_metrics = self.metrics.get_or_create_pair_metrics(tracked.trading_pair)
@@ -381,28 +347,48 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             self._start_again(tracked)
 
     async def _watch_silence(self) -> None:
+        """Compare streams that say less than they should with what they are about; end when the connection is no good.
+
+        Raises:   ConnectionError when subscribing again has not helped.
+        """
         while True:
             await asyncio.sleep(SILENCE_CHECK_S)
-            for tracked in list(self._books.values()):
-                if time.monotonic() - tracked.last_update_at > SILENCE_S:
-                    await self._check_silent_book(tracked)
+            await self._look_for_silence(time.monotonic())
 
-    async def _check_silent_book(self, tracked: _TrackedBook) -> None:
-        tracked.last_update_at = time.monotonic()
+    async def _look_for_silence(self, now_s: float) -> None:
+        books = list(self._books.values())
+        for tracked in books:
+            tracked.measure(now_s)
+        overdue = [tracked for tracked in books if tracked.is_overdue(now_s)]
+        verdicts = await asyncio.gather(*(self._is_connection_to_blame(tracked) for tracked in overdue))
+        to_blame = [tracked.trading_pair for tracked, is_to_blame in zip(overdue, verdicts, strict=True) if is_to_blame]
+        if to_blame:
+            raise ConnectionError(f"it stays silent about {', '.join(to_blame)}, where books move")
+
+    async def _is_connection_to_blame(self, tracked: TrackedBook) -> bool:
+        """Look whether the book of a silent stream has moved; tell whether subscribing again has not helped."""
+        tracked.looked()
+        heard_at_s, connection = tracked.heard_at_s, tracked.connection
         try:
             snapshot = await self._request_snapshot(tracked.symbol)
         except KeyError:
             tracked.sequence.restart()
             self._start_again(tracked)
-            return
+            return False
         except (BackpackError, OSError) as error:
             self.logger().warning(f"The stream of {tracked.trading_pair} is silent, and so is its depth: {error}")
-            return
-        known_id = tracked.sequence.last_update_id
-        if known_id is not None and snapshot.update_id > known_id:
-            self.logger().warning(
-                f"The stream of {tracked.trading_pair} is silent although its book has moved; subscribing again."
-            )
-            tracked.sequence.restart()
-            self._start_again(tracked)
-            await self.subscribe_to_trading_pair(tracked.trading_pair)
+            return False
+        if not tracked.is_behind(snapshot.update_id):
+            tracked.is_suspect = False
+            return False
+        await asyncio.sleep(STREAM_LAG_S)
+        if (tracked.heard_at_s, tracked.connection) != (heard_at_s, connection):
+            return False
+        is_to_blame = tracked.strike()
+        self.logger().warning(
+            f"The stream of {tracked.trading_pair} is silent although its book has moved; subscribing again."
+        )
+        tracked.sequence.restart()
+        self._start_again(tracked)
+        await self.subscribe_to_trading_pair(tracked.trading_pair)
+        return is_to_blame

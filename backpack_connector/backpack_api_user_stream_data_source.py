@@ -4,6 +4,11 @@ The exchange does not acknowledge a subscription; it answers with an error frame
 So the subscription counts as working once something arrived after it, at the latest the answer to our ping, and no
 error frame did. Until then the stream reports that it has received nothing, which keeps the connector not ready and
 its polls frequent (F09).
+
+A Pong is evidence for the connection alone. Whether the streams tell what happens is known by comparison with what
+answers tell (`stream_evidence`). A stream that was found silent that way is connected and subscribed anew, and the new
+connection is on probation: it counts as working once that stream has said something, or after half a minute in which
+nothing was missed.
 """
 
 import asyncio
@@ -18,12 +23,16 @@ from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 from backpack_connector import backpack_constants as constants
 from backpack_connector.backpack_auth import BackpackAuth
 from backpack_connector.backpack_web_utils import connected_stream
-from backpack_connector.protocol.errors import AuthenticationRefused
+from backpack_connector.protocol.errors import AuthenticationRefused, shown
+from backpack_connector.protocol.messages import stream_of
 from backpack_connector.protocol.streams import subscribe_frame
-from backpack_connector.reconnect import keep_connected
+from backpack_connector.reconnect import first_to_end, keep_connected
 
 if TYPE_CHECKING:
     from backpack_connector.backpack_base import BackpackExchangeBase
+
+PROBATION_S = 30.0
+
 
 class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
     """The private streams of one account."""
@@ -43,12 +52,30 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         self._streams = streams
         self._domain = domain
         self._subscribed_at: float | None = None
+        self._doubt: asyncio.Future[str] | None = None
+        """Done with the reason when somebody has found the present connection not to work."""
+        self._doubted_stream: str | None = None
+        """The stream that was silent, until it says something on a newer connection."""
+        self._probation_ends_s = 0.0
 
     @property
     def last_recv_time(self) -> float:
         """Return when something last arrived over a working subscription, in seconds; 0 while there is none."""
-        received = self._ws_assistant.last_recv_time if self._ws_assistant is not None else 0.0
-        return received if self._subscribed_at is not None and received >= self._subscribed_at else 0.0
+        if self._ws_assistant is None or self._subscribed_at is None or self._is_on_probation:
+            return 0.0
+        received = float(self._ws_assistant.last_recv_time)
+        return received if received >= self._subscribed_at else 0.0
+
+    @property
+    def _is_on_probation(self) -> bool:
+        return self._doubted_stream is not None and time.monotonic() < self._probation_ends_s
+
+    def doubt(self, stream: str, reason: str) -> None:
+        """End a connection that looks alive, because one of its streams is known to be silent."""
+        if self._doubt is not None and not self._doubt.done():
+            self._doubt.set_result(reason)
+            self._subscribed_at = None
+            self._doubted_stream = stream
 
     async def listen_for_user_stream(self, output: "asyncio.Queue[Any]") -> None:
         """Put every frame of the private streams into the queue, over as many connections as it takes."""
@@ -59,14 +86,16 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         await keep_connected(session, "the private stream", self.logger(), self._sleep)
 
     async def _listen_once(self, output: "asyncio.Queue[Any]") -> None:
+        doubt = self._doubt = asyncio.get_running_loop().create_future()
         try:
             self._ws_assistant = await self._connected_websocket_assistant()
             await self._subscribe_channels(self._ws_assistant)
             await self._send_ping(self._ws_assistant)
             self._connector.on_user_stream_subscribed()
-            await self._process_websocket_messages(self._ws_assistant, output)
+            await first_to_end(self._process_websocket_messages(self._ws_assistant, output), _raise_when_told(doubt))
         finally:
             self._subscribed_at = None
+            self._connector.on_user_stream_interrupted()
             assistant, self._ws_assistant = self._ws_assistant, None
             await self._on_user_stream_interruption(assistant)
 
@@ -79,9 +108,17 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         frame = subscribe_frame(self._streams, self._auth.subscription_signature())
         await websocket_assistant.send(WSJSONRequest(payload=frame))
         self._subscribed_at = time.time()
+        self._probation_ends_s = time.monotonic() + PROBATION_S
 
     async def _process_event_message(self, event_message: Any, queue: "asyncio.Queue[Any]") -> None:
         if isinstance(event_message, dict) and event_message.get("error") is not None:
-            raise AuthenticationRefused(f"the exchange refused the subscription: {event_message['error']}")
+            self._subscribed_at = None  # at once: the session ends a moment later
+            raise AuthenticationRefused(f"the exchange refused the subscription: {shown(event_message['error'])}")
+        if self._doubted_stream is not None and stream_of(event_message) == self._doubted_stream:
+            self._doubted_stream = None
         # Whatever it is, the listener says in one sentence what it cannot read.
         queue.put_nowait(event_message)
+
+
+async def _raise_when_told(doubt: "asyncio.Future[str]") -> None:
+    raise ConnectionError(await doubt)

@@ -22,6 +22,7 @@ from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFa
 
 from backpack_connector import backpack_constants as constants
 from backpack_connector import backpack_web_utils
+from backpack_connector.account_stream import AccountStream
 from backpack_connector.backpack_api_order_book_data_source import BackpackAPIOrderBookDataSource
 from backpack_connector.backpack_api_user_stream_data_source import BackpackAPIUserStreamDataSource
 from backpack_connector.backpack_auth import BackpackAuth
@@ -38,18 +39,17 @@ from backpack_connector.order_tracking import BackpackOrderTracker
 from backpack_connector.order_triggers import OrderTriggers
 from backpack_connector.protocol.endpoints import Endpoint, endpoint
 from backpack_connector.protocol.enums import SystemStatus
-from backpack_connector.protocol.errors import BackpackError, ClockSkew, NoAnswer
-from backpack_connector.protocol.messages import ErrorFrame, OrderUpdate, parse_message
+from backpack_connector.protocol.errors import AuthenticationRefused, BackpackError, ClockSkew, NoAnswer, plain
 from backpack_connector.protocol.models import AccountSummary, Market, Order, SystemState
 from backpack_connector.protocol.rest import Parameters, query_and_body
 from backpack_connector.protocol.streams import BALANCE_UPDATES, ORDER_UPDATES
 from backpack_connector.protocol.units import fraction_from_bps
 from backpack_connector.protocol.wire import read
+from backpack_connector.readiness import Readiness
 from backpack_connector.reconnect import Backoff
 from backpack_connector.request_budget import RequestBudget, rate_limits
-
-UNREADABLE_PAUSE_S = 5.0
-"""How long after an unreadable private message the account is asked for, so that a flood of them costs little."""
+from backpack_connector.single_attempts import ConnectionLost
+from backpack_connector.unknown_orders import UnknownOrders
 
 
 class BackpackExchangeBase(
@@ -58,8 +58,11 @@ class BackpackExchangeBase(
     OrderAdoption,
     OrderCancelling,
     OrderTriggers,
+    AccountStream,
     OrderReports,
+    UnknownOrders,
     ListedMarkets,
+    Readiness,
     ExchangePyBase,
 ):
     """A Backpack account as Hummingbot sees it; a subclass says what kind of market it trades.
@@ -109,6 +112,11 @@ class BackpackExchangeBase(
         self._is_account_exclusive = constants.is_account_exclusive()
         self._has_adopted = False
         self._journal = self._new_journal()
+        self._evidence = self._new_evidence()
+        self._unknown_orders: set[str] = set()
+        self._unknown_orders_named = 0
+        self._not_ready_since_s: float | None = None
+        self._reasons_told = ""
         self._reconciler_task: asyncio.Task[None] | None = None
         self._symbols_task: asyncio.Task[Any] | None = None
         self._asking_soon: asyncio.TimerHandle | None = None
@@ -238,9 +246,7 @@ class BackpackExchangeBase(
             if task is not None:
                 task.cancel()
         self._reconciler_task = self._symbols_task = None
-        if self._asking_soon is not None:
-            self._asking_soon.cancel()
-            self._asking_soon = None
+        self._stop_following()
         if self.network_status is NetworkStatus.STOPPED:  # not when only the connection is lost
             self._journal.close()
 
@@ -251,6 +257,7 @@ class BackpackExchangeBase(
 
     async def check_network(self) -> NetworkStatus:
         """Tell whether the exchange works; its maintenance counts as not connected."""
+        self.tell_why_not_ready()
         try:
             answer = await self.request("get_status")
             state = read(SystemState, answer, "get_status")
@@ -261,22 +268,6 @@ class BackpackExchangeBase(
             self.logger().warning(f"{self.name} is in maintenance: {state.message or 'no message'}")
             return NetworkStatus.NOT_CONNECTED
         return NetworkStatus.CONNECTED
-
-    def on_user_stream_subscribed(self) -> None:
-        """Ask for everything that may have been missed while the private stream was away."""
-        self._has_missed_something = True
-        self._poll_notifier.set()
-
-    async def _status_polling_loop_fetch_updates(self) -> None:
-        # The base class replaces its notifier after a poll, and with it a wish that came up while the poll was running.
-        self._has_missed_something = True
-        while self._has_missed_something:
-            self._has_missed_something = False
-            await self._fetch_updates()
-
-    async def _fetch_updates(self) -> None:
-        """Ask for the state of the account once."""
-        await super()._status_polling_loop_fetch_updates()
 
     def mark_open_orders_request(self) -> int:
         """Return the place of a request for open orders that is sent now; for markets where it matters."""
@@ -311,12 +302,16 @@ class BackpackExchangeBase(
             self.logger().warning("The exchange refused a time stamp; asking for its time and sending again.")
             await self._resynchronize_clock()
             return await self._send(row, parameters, headers)
+        except AuthenticationRefused as error:
+            if row.method == "GET":  # some keys may only read
+                self.on_key_refused(error)
+            raise
 
     async def _send(self, row: Endpoint, parameters: Parameters, headers: dict[str, str] | None) -> Any:
         try:
             return await self._send_once(row, parameters, headers)
         except NoAnswer as error:
-            if row.method != "GET" or not isinstance(error.__cause__, backpack_web_utils.ConnectionLost):
+            if row.method != "GET" or not isinstance(error.__cause__, ConnectionLost):
                 raise
             # A question may be asked twice: the exchange may close a kept connection just when it is used again.
             return await self._send_once(row, parameters, headers)
@@ -336,7 +331,7 @@ class BackpackExchangeBase(
                 headers=headers,
             )
         except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
-            reason = str(error) or type(error).__name__
+            reason = plain(str(error)) or type(error).__name__
             raise NoAnswer(f"no answer from the exchange: {reason}", operation=row.operation_id) from error
 
     @property
@@ -397,33 +392,3 @@ class BackpackExchangeBase(
             return account_fee
         schema = self.trade_fee_schema()
         return Decimal(schema.maker_percent_fee_decimal if maker else schema.taker_percent_fee_decimal)
-
-    # Private stream
-
-    async def _user_stream_event_listener(self) -> None:
-        async for event in self._iter_user_event_queue():
-            try:
-                self._on_account_message(parse_message(event))
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:  # noqa: BLE001 - boundary of the listener: no frame may end it (F41)
-                is_explained = isinstance(error, WireFormatError)
-                self.logger().error("Unexpected error in user stream listener loop.", exc_info=not is_explained)
-                self.logger().warning(f"A message of the private stream was skipped: {error}")
-                self._ask_soon()
-
-    def _ask_soon(self) -> None:
-        """Ask for everything once more: what could not be read may have been a fill. A flood asks every 5 s at most."""
-        if self._asking_soon is None:
-            self._asking_soon = asyncio.get_running_loop().call_later(UNREADABLE_PAUSE_S, self._ask_now)
-
-    def _ask_now(self) -> None:
-        self._asking_soon = None
-        self.on_user_stream_subscribed()
-
-    def _on_account_message(self, message: Any) -> None:
-        """Apply one message; a subclass adds what only its market has."""
-        if isinstance(message, OrderUpdate):
-            self._on_order_message(message)
-        elif isinstance(message, ErrorFrame):
-            self.logger().error(f"The exchange refused a private subscription: {message.message} ({message.code})")

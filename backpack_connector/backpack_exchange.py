@@ -58,14 +58,15 @@ class BackpackExchange(BackpackExchangeBase):
     # Balances
 
     async def _update_balances(self) -> None:
-        asked_at = self._spot_balances.mark()
+        asked = self._spot_balances.mark()
         balances, complaints = read_balances(await self.request("get_balances"))
         for complaint in complaints:
             self.logger().warning(f"A balance was left out: {complaint}")
         are_positions_known = await self._update_lent()
         # "Nothing" is believed only with the lent funds at hand: an account may have lent everything it has (F32).
         is_complete = not complaints and (bool(balances) or are_positions_known)
-        self._spot_balances.set_capital(balances, asked_at, is_complete=is_complete)
+        for correction in self._spot_balances.set_capital(balances, asked, is_complete=is_complete):
+            self.compare_balance_with_stream(correction.asset, correction.believed, correction.said)
         self._publish_balances()
         self._balances_received = True
 

@@ -33,13 +33,18 @@ def key_field(prompt: str) -> SecretStr:
     )
 
 
+def config_of(title: str) -> ConfigDict:
+    """Return the settings of a config map; without them an error of pydantic's quotes the key that was typed."""
+    return ConfigDict(title=title, hide_input_in_errors=True)
+
+
 class BackpackConfigMap(BaseConnectorConfigMap):
     """Keys of the exchange; the built-in connector has the same field names, so stored keys keep working."""
 
     connector: str = "backpack"
     backpack_api_key: SecretStr = key_field("Enter your Backpack API key")
     backpack_api_secret: SecretStr = key_field("Enter your Backpack API secret")
-    model_config = ConfigDict(title="backpack")
+    model_config = config_of("backpack")
 
 
 class BackpackSimulatorConfigMap(BaseConnectorConfigMap):
@@ -48,7 +53,7 @@ class BackpackSimulatorConfigMap(BaseConnectorConfigMap):
     connector: str = SIMULATOR_DOMAIN
     backpack_simulator_api_key: SecretStr = key_field("Enter your Backpack simulator API key")
     backpack_simulator_api_secret: SecretStr = key_field("Enter your Backpack simulator API secret")
-    model_config = ConfigDict(title=SIMULATOR_DOMAIN)
+    model_config = config_of(SIMULATOR_DOMAIN)
 
 
 KEYS = BackpackConfigMap.model_construct()

@@ -20,15 +20,12 @@ from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 from backpack_connector import backpack_constants as constants
 from backpack_connector import hosts
 from backpack_connector.protocol.endpoints import endpoint_at
-from backpack_connector.protocol.errors import NoAnswer, WireFormatError, shown
-from backpack_connector.protocol.rest import read_response
+from backpack_connector.protocol.rest import TEXT_OPERATIONS, read_response, read_server_time
 from backpack_connector.request_budget import RequestBudget
+from backpack_connector.single_attempts import send_once, text_of
 
 HEARTBEAT_S = 15.0
 """How often a stream is pinged; it counts as dead when half of this passes without any answer."""
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
-"""Far beyond the longest list that the exchange sends; without a limit an answer could fill the memory."""
-MAX_TIME_DIGITS = 15
 CONNECT_TIMEOUT_S = 10.0
 """aiohttp itself would wait five minutes for the answer to a WebSocket handshake."""
 
@@ -67,24 +64,10 @@ class ReadAnswer(RESTResponse):
         return self._text
 
 
-class ConnectionLost(aiohttp.ClientConnectionError):
-    """The connection ended before there was an answer; whether the request was executed is not known."""
-
-
-async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise  # there was no connection, and aiohttp does not repeat that
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise ConnectionLost(str(error) or type(error).__name__) from error
-
-
 class SingleAttempt(RESTConnection):
     """Sends a request once and to one host.
 
-    aiohttp repeats GET and DELETE by itself when a connection is lost: the request pools would not count it, and a
-    cancel could be executed twice. It also follows redirects, and would carry a signature to wherever they lead.
+    aiohttp also follows redirects, and would carry a signature to wherever they lead.
     """
 
     async def call(self, request: RESTRequest) -> RESTResponse:
@@ -96,7 +79,7 @@ class SingleAttempt(RESTConnection):
             data=request.data,
             headers=request.headers,
             allow_redirects=False,
-            middlewares=(_send_once,),
+            middlewares=(send_once,),
         )
         return await self._build_resp(response)
 
@@ -162,23 +145,9 @@ class AnswerReader(RESTPostProcessorBase):
         row = endpoint_at(response.method.value, path)
         operation_id = row.operation_id if row is not None else path
         # Hummingbot's time limit covers the head of an answer only.
-        body = await asyncio.wait_for(_body_of(response._aiohttp_response), timeout=constants.REQUEST_TIMEOUT_S)
-        text = body.decode(errors="replace")  # bytes that are no text are no JSON either, and that is reported
-        is_json = operation_id not in ("get_time", "ping")
+        text = await asyncio.wait_for(text_of(response._aiohttp_response), timeout=constants.REQUEST_TIMEOUT_S)
+        is_json = operation_id not in TEXT_OPERATIONS
         return ReadAnswer(response, read_response(operation_id, response.status, text, is_json=is_json), text)
-
-
-async def _body_of(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    try:
-        async for part in response.content.iter_any():
-            body += part
-            if len(body) > MAX_ANSWER_BYTES:
-                raise NoAnswer(f"an answer of more than {MAX_ANSWER_BYTES} bytes was not read to its end")
-    except BaseException:
-        response.close()  # what is left of the answer must not meet the next request
-        raise
-    return bytes(body)
 
 
 def build_api_factory(
@@ -244,7 +213,4 @@ async def get_current_server_time(
         throttler_limit_id="get_time",
         timeout=constants.REQUEST_TIMEOUT_S,
     )
-    text = str(answer).strip()
-    if not (text.isascii() and text.isdigit() and len(text) <= MAX_TIME_DIGITS):
-        raise WireFormatError(f"get_time: expected milliseconds, got {shown(answer)}")
-    return float(text)
+    return float(read_server_time(answer))

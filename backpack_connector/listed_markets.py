@@ -12,7 +12,7 @@ from hummingbot.core.data_type.in_flight_order import InFlightOrder
 
 from backpack_connector.protocol.enums import MarketType
 from backpack_connector.protocol.errors import ConfigurationError
-from backpack_connector.protocol.models import Market, Ticker, is_market_type, read_rows
+from backpack_connector.protocol.models import Market, Ticker, is_market_type, is_row_of, read_rows
 from backpack_connector.protocol.symbols import Symbol, TradingPair, symbol_of, trading_pair_of
 from backpack_connector.protocol.wire import read
 from backpack_connector.reconnect import Backoff
@@ -114,7 +114,7 @@ class ListedMarkets(_Base):
     def _last_prices(self, rows: Any, symbols: Mapping[str, str]) -> dict[str, Decimal]:
         # Tickers list markets of all types; only the wanted symbols are read, so that no odd one disturbs (F25).
         listed = read(list[Any], rows or [], "get_tickers")
-        wanted = [row for row in listed if isinstance(row, dict) and row.get("symbol") in symbols]
+        wanted = [row for row in listed if is_row_of(row, symbols)]
         tickers, complaints = read_rows(Ticker, wanted, "get_tickers")
         for complaint in complaints:
             self.logger().warning(f"A last price was left out: {complaint}")

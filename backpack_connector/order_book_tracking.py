@@ -1,12 +1,13 @@
 """Start all order books side by side, and say that they are ready only while each is in sequence."""
 
 import asyncio
+import math
 import time
 from typing import Any
 
 from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 
-from backpack_connector.backpack_api_order_book_data_source import CLOSED_PAIR_PAUSE_S
+from backpack_connector.backpack_api_order_book_data_source import CLOSED_PAIR_PAUSE_S, STREAM_LAG_S
 from backpack_connector.protocol.errors import BackpackError
 from backpack_connector.reconnect import Backoff
 
@@ -112,7 +113,41 @@ class BackpackOrderBookTracker(OrderBookTracker):
         if not quiet:
             return
         prices = await self._data_source.get_last_traded_prices(trading_pairs=quiet, domain=self._domain)
+        moved = [pair for pair, price in prices.items() if self._has_traded_unheard(pair, price)]
+        if moved:
+            await self._sleep(STREAM_LAG_S)
+        for pair in moved:
+            if pair in self._order_books and self._order_books[pair].last_applied_trade < now - QUIET_AFTER_S:
+                await self._subscribe_again(pair, prices[pair])
         for pair, price in prices.items():
             if pair in self._order_books:
                 self._order_books[pair].last_trade_price = price
                 self._order_books[pair].last_trade_price_rest_updated = time.perf_counter()
+
+    def _has_traded_unheard(self, trading_pair: str, price: float) -> bool:
+        # A market may not trade for hours, so silence proves nothing; another last price than the known one does.
+        book = self._order_books.get(trading_pair)
+        return book is not None and not math.isnan(book.last_trade_price) and book.last_trade_price != price
+
+    async def _subscribe_again(self, trading_pair: str, price: float) -> None:
+        self.logger().warning(
+            f"The stream of trades in {trading_pair} is silent although its last price is {price} now and was "
+            f"{self._order_books[trading_pair].last_trade_price}; subscribing again."
+        )
+        await self._data_source.subscribe_to_trading_pair(trading_pair)
+
+    async def add_trading_pair(self, trading_pair: str) -> bool:
+        """Add a pair with its streams and its book, or nothing of it."""
+        was_there = trading_pair in self._trading_pairs or trading_pair in self._order_books
+        is_added = False
+        try:
+            is_added = bool(await super().add_trading_pair(trading_pair))
+        finally:
+            if not is_added and not was_there:
+                # Off the list first: a reconnect in between must not subscribe it again.
+                self._data_source.remove_trading_pair(trading_pair)
+                if trading_pair in self._trading_pairs:
+                    self._trading_pairs.remove(trading_pair)
+                if self._data_source.is_connected:
+                    await self._data_source.unsubscribe_from_trading_pair(trading_pair)
+        return is_added

@@ -24,7 +24,7 @@ from backpack_connector.protocol.enums import (
     TimeInForce,
     TriggerBy,
 )
-from backpack_connector.protocol.errors import ConfigurationError
+from backpack_connector.protocol.errors import ConfigurationError, plain, shown
 from backpack_connector.protocol.units import decimal_text
 
 SELF_TRADE_PREVENTION_VARIABLE = "BACKPACK_SELF_TRADE_PREVENTION"
@@ -32,6 +32,7 @@ SLIPPAGE_TOLERANCE_VARIABLE = "BACKPACK_SLIPPAGE_TOLERANCE"
 
 _PERCENTAGE = re.compile(r"[0-9]{1,3}(\.[0-9]+)?%")
 _WHOLE = Decimal(100)
+_MOST_DIGITS = 30
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def _word(words: type[Enum]) -> Callable[[str, Any], Any]:
         text = str(value.value if isinstance(value, Enum) else value)
         if text.lower() not in members:
             choice = ", ".join(str(member.value) for member in words)
-            raise ConfigurationError(f"{name} must be one of {choice}, not {text!r}.")
+            raise ConfigurationError(f"{name} must be one of {choice}, not {shown(text)}.")
         return members[text.lower()]
 
     return read_word
@@ -166,10 +167,10 @@ def _number(name: str, value: Any) -> Decimal:
     """Return a positive number exactly as it reads: 0.1 is one tenth, whether text, float or Decimal."""
     try:
         number = Decimal(str(value))
-    except InvalidOperation:
+    except (InvalidOperation, ValueError):
         number = Decimal("NaN")
-    if not number.is_finite() or number <= 0:
-        raise ConfigurationError(f"{name} must be a positive number, not {value!r}.")
+    if not number.is_finite() or number <= 0 or abs(number.adjusted()) > _MOST_DIGITS:
+        raise ConfigurationError(f"{name} must be a positive number, not {shown(value)}.")
     return number
 
 
@@ -177,13 +178,13 @@ def _quantity(name: str, value: Any) -> "Decimal | str":
     if not (isinstance(value, str) and value.endswith("%")):
         return _number(name, value)
     if not _PERCENTAGE.fullmatch(value) or not 0 < Decimal(value[:-1]) <= _WHOLE:
-        raise ConfigurationError(f"{name} must be a percentage above 0% and up to 100%, not {value!r}.")
+        raise ConfigurationError(f"{name} must be a percentage above 0% and up to 100%, not {shown(value)}.")
     return f"{decimal_text(Decimal(value[:-1]))}%"
 
 
 def _flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ConfigurationError(f"{name} must be True or False, not {value!r}.")
+        raise ConfigurationError(f"{name} must be True or False, not {shown(value)}.")
     return value
 
 
@@ -218,7 +219,7 @@ def read_control(
     """
     for name in unknown_options(options):
         if _resembles_an_option(name):
-            raise ConfigurationError(f"There is no order option {name}{_suggestion(name)}.")
+            raise ConfigurationError(f"There is no order option {plain(name, 60)}{_suggestion(name)}.")
     control = OrderControl(
         **{name: read(name, options[name]) for name, read in _READERS.items() if options.get(name) is not None}
     )

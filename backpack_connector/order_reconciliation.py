@@ -126,16 +126,18 @@ class OrderReconciler:
         except BackpackError as error:
             self._connector.logger().warning(f"The state of {len(orders)} orders could not be asked: {error}")
             return set()
-        settled = {
-            order.client_order_id
-            for order in orders
-            if order.client_order_id in findings.listed
-            and self._connector.apply_report(order, findings.listed[order.client_order_id])
-        }
+        settled = {order.client_order_id for order in orders if self._apply_listed(order, findings)}
         for order in findings.absent:
             if await self._count_absence(order):
                 settled.add(order.client_order_id)
         return settled
+
+    def _apply_listed(self, order: InFlightOrder, findings: _Findings) -> bool:
+        report = findings.listed.get(order.client_order_id)
+        if report is None:
+            return False
+        source = "the order history" if isinstance(report, HistoricalOrder) else "the open orders"
+        return self._connector.apply_report(order, report, source)
 
     async def _find(self, orders: Sequence[InFlightOrder]) -> _Findings:
         is_complete, resting = await self._open_orders()
@@ -158,11 +160,15 @@ class OrderReconciler:
         is_complete, orders = self._read(Order, answer, "get_open_orders")
         if is_complete:
             self._connector.on_open_orders(orders, asked_at)
+        self._connector.warn_of_unknown_orders(orders)
         return is_complete, orders
 
     async def ask_open_orders(self) -> None:
         """Ask which orders of the account rest, for what else depends on them."""
-        await self._open_orders()
+        try:
+            await self._open_orders()
+        except BackpackError as error:
+            self._connector.logger().warning(f"The open orders could not be asked: {error}")
 
     async def _history(self, orders: Sequence[InFlightOrder]) -> tuple[bool, list[HistoricalOrder]]:
         is_complete, rows = True, list[HistoricalOrder]()

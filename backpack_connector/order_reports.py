@@ -6,16 +6,20 @@ Rule 3: a state that is not known here changes nothing; it is reported and asked
 """
 
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
 from hummingbot.core.data_type.trade_fee import TradeFeeBase
 
+from backpack_connector import stream_evidence
 from backpack_connector.order_reconciliation import ListedOrder, executed_quantity
 from backpack_connector.protocol import messages
 from backpack_connector.protocol.enums import OrderStatus
 from backpack_connector.protocol.errors import BackpackError, OrderNotFound, WireFormatError
 from backpack_connector.protocol.models import Fill, HistoricalOrder
+from backpack_connector.protocol.streams import ORDER_UPDATES
+from backpack_connector.stream_evidence import StreamEvidence
 from backpack_connector.to_hummingbot import (
     ORDER_STATES,
     expiry_note,
@@ -38,13 +42,23 @@ PENDING_CANCEL_LIMIT_S = 10.0
 class OrderReports(_Base):
     """The part of the connector that learns what happened to orders; `BackpackExchangeBase` mixes it in."""
 
+    _evidence: StreamEvidence
+
     # Reports
 
-    def apply_report(self, order: InFlightOrder, report: ListedOrder) -> bool:
+    def apply_report(self, order: InFlightOrder, report: ListedOrder, source: str | None = None) -> bool:
         """Apply what an answer or a list says about an order; return whether nothing is left to find out.
 
-        An end whose fills are not all known is held back, and False returned (F10, F12).
+        An end whose fills are not all known is held back, and False returned (F10, F12). `source` names the list; the
+        answer to a request about this order has none.
         """
+        state, exchange_order_id = order.current_state, order.exchange_order_id
+        is_settled = self._apply_what_is_reported(order, report)
+        if order.current_state is not state or order.exchange_order_id != exchange_order_id:
+            self._compare_with_stream(order, state, exchange_order_id, source)
+        return is_settled
+
+    def _apply_what_is_reported(self, order: InFlightOrder, report: ListedOrder) -> bool:
         if order.exchange_order_id is None:
             self._adopt(order, report.id, report.created_timestamp)
         self.follow_trigger(order, report.id, report.status, report.quantity)
@@ -53,6 +67,29 @@ class OrderReports(_Base):
         if isinstance(report, HistoricalOrder):
             return False  # the history lags behind the book, which no longer shows the order
         return self._apply_resting(order, executed_quantity(report))
+
+    def _compare_with_stream(
+        self, order: InFlightOrder, state: OrderState, exchange_order_id: str | None, source: str | None
+    ) -> None:
+        """Note what a report has changed and the stream should tell too."""
+        if order.exchange_order_id is None:
+            return
+        if order.is_done:
+            key = stream_evidence.ended(order.exchange_order_id)
+        elif exchange_order_id is None:
+            key = stream_evidence.accepted(order.exchange_order_id)
+        else:
+            return  # its fills explain it
+        note = self._evidence.expect if source is None else self._evidence.found
+        describe = partial(
+            "order {} in {} was {} here and is {} according to {}".format,
+            order.client_order_id,
+            order.trading_pair,
+            state.name,
+            order.current_state.name,
+            source or "the answer to its request",
+        )
+        note(ORDER_UPDATES, key, describe)
 
     def _apply_end(self, order: InFlightOrder, report: ListedOrder) -> bool:
         is_history = isinstance(report, HistoricalOrder)
@@ -127,9 +164,20 @@ class OrderReports(_Base):
         """Apply one row of the fill history; a fill that is known already changes nothing."""
         if order.exchange_order_id is None:
             self._adopt(order, fill.order_id, fill.fill_timestamp)
+        executed = order.executed_amount_base
         self.order_tracker.process_trade_update(
             trade_update_of_fill(order, fill, self._fill_fee(order, fill.fee, fill.fee_symbol))
         )
+        if order.executed_amount_base != executed:
+            describe = partial(
+                "a fill of order {} in {} was missing, {} at {}, trade {}, according to the fill history".format,
+                order.client_order_id,
+                order.trading_pair,
+                fill.quantity,
+                fill.price,
+                fill.trade_id,
+            )
+            self._evidence.found(ORDER_UPDATES, stream_evidence.filled(fill.order_id, fill.trade_id), describe)
 
     def _fill_fee(self, order: InFlightOrder, fee: Decimal, fee_symbol: str) -> TradeFeeBase:
         raise NotImplementedError
@@ -194,7 +242,11 @@ class OrderReports(_Base):
 
     async def _update_order_status(self) -> None:
         lost = self.order_tracker.lost_orders
-        await self._reconciler.reconcile(list(self.order_tracker.active_orders.values()))
+        active = list(self.order_tracker.active_orders.values())
+        if active:
+            await self._reconciler.reconcile(active)
+        else:
+            await self._reconciler.ask_open_orders()
         if lost:
             await self._update_lost_fills(list(lost.values()))
 

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from backpack_connector.protocol.errors import BackpackError
 
@@ -33,6 +34,19 @@ class Backoff:
     def reset(self) -> None:
         """Begin with the shortest pause again."""
         self._failures = 0
+
+
+async def first_to_end(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run the parts of a session side by side until one ends, end the others, and raise what ended it."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
 
 
 async def keep_connected(

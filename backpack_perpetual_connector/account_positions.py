@@ -1,14 +1,17 @@
 """Learn the account's positions and the mark prices that value them, and show both to Hummingbot."""
 
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from backpack_connector import stream_evidence
 from backpack_connector.protocol.errors import OrderNotFound
 from backpack_connector.protocol.futures import Position
 from backpack_connector.protocol.messages import MarkPriceUpdate, PositionUpdate
 from backpack_connector.protocol.models import MarkPrice, read_rows
+from backpack_connector.protocol.streams import POSITION_UPDATES
 from backpack_perpetual_connector.collateral import AccountMargin
-from backpack_perpetual_connector.positions import BackpackPosition, Positions
+from backpack_perpetual_connector.positions import BackpackPosition, Correction, Positions
 from backpack_perpetual_connector.to_hummingbot import funding_info_of_message
 
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ class AccountPositions(_Base):
         super().__init__(*args, **kwargs)
 
     async def _update_positions(self) -> None:
-        asked_at, margin_asked_at = self._positions.mark(), self._margin.mark()
+        asked, margin_asked_at = self._positions.mark(), self._margin.mark()
         try:
             answer = await self.request("get_positions", {"marketType": self.market_type.value})
         except OrderNotFound:  # 404 "Position not found": there is none (API §2.3, position)
@@ -42,10 +45,16 @@ class AccountPositions(_Base):
         for complaint in complaints:
             self.logger().error(f"A position was left out because it cannot be read: {complaint}")
         known = [row for row in rows if self.trading_pair_or_none(row.symbol) is not None]
-        self._positions.replace(known, asked_at, is_complete=not complaints)
-        self._margin.replace_positions(known, margin_asked_at, is_complete=not complaints)
+        better_known = self._positions.better_known(asked)
+        for correction in self._positions.replace(known, asked, is_complete=not complaints):
+            self._compare_position_with_stream(correction)
+        self._margin.replace_positions(known, margin_asked_at, is_complete=not complaints, better_known=better_known)
         self._positions_received = True
         self._publish_positions()
+
+    def _compare_position_with_stream(self, correction: Correction) -> None:
+        describe = partial("the position in {} was {} here and is {} according to the exchange".format, *correction)
+        self._evidence.found(POSITION_UPDATES, stream_evidence.position(correction.symbol), describe)
 
     async def liquidation_price(self, trading_pair: str) -> Decimal | None:
         """Return the price at which the exchange estimates to liquidate a position, None when it names none.

@@ -12,7 +12,7 @@ from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
 from backpack_connector.backpack_api_order_book_data_source import BackpackAPIOrderBookDataSource
 from backpack_connector.protocol.messages import MarkPriceUpdate
-from backpack_connector.protocol.models import MarkPrice, read_rows
+from backpack_connector.protocol.models import MarkPrice, is_row_of, read_rows
 from backpack_connector.protocol.streams import mark_price_stream, subscribe_frame
 from backpack_connector.protocol.wire import read
 from backpack_perpetual_connector.to_hummingbot import funding_info, funding_info_update, unknown_funding_info
@@ -73,7 +73,7 @@ class BackpackPerpetualAPIOrderBookDataSource(BackpackAPIOrderBookDataSource, Pe
         symbols: dict[str, str] = {self._connector.symbol_of_pair(pair): pair for pair in trading_pairs}
         # Asking for one symbol is refused when its market is closed (API §2.3, markPrices), asking for all is not.
         listed = read(list[Any], await self._connector.request("get_mark_prices"), "get_mark_prices")
-        rows = [row for row in listed if isinstance(row, dict) and row.get("symbol") in symbols]
+        rows = [row for row in listed if is_row_of(row, symbols)]
         mark_prices, complaints = read_rows(MarkPrice, rows, "get_mark_prices")
         for complaint in complaints:
             self.logger().warning(f"A mark price was left out: {complaint}")

@@ -15,7 +15,7 @@ from backpack_connector.backpack_base import BackpackExchangeBase
 from backpack_connector.order_reconciliation import ListedOrder
 from backpack_connector.protocol import messages
 from backpack_connector.protocol.enums import MarketType, OrderEvent, OrderOrigin, OrderStatus
-from backpack_connector.protocol.errors import BackpackError, OrderRejected
+from backpack_connector.protocol.errors import BackpackError, OrderRejected, RequestError
 from backpack_connector.protocol.futures import MarginSummary
 from backpack_connector.protocol.messages import BalanceUpdate, OrderUpdate, PositionUpdate
 from backpack_connector.protocol.models import AccountSummary, Order
@@ -34,6 +34,9 @@ from backpack_perpetual_connector.to_hummingbot import perpetual_fill_fee
 
 FIRST_POLL_PAUSE_S = 2.0
 """After this a poll that could not tell what the account has is made again; a poll is several requests."""
+FIRST_LEVERAGE_PAUSE_S = 1.0
+LEVERAGE_QUESTIONS = 4
+"""How often the limit is asked for after a change without an answer; a request on its way is valid for 5 s."""
 NOTHING_TO_REDUCE = "reduce only order not reduced"
 """How the exchange refuses a closing order when there is nothing left to close (API §4.4)."""
 _ORIGINS = {
@@ -139,11 +142,6 @@ class BackpackPerpetualDerivative(AccountFunding, AccountPositions, BackpackExch
         if self._next_poll is not None:
             self._next_poll.cancel()
 
-    async def _update_order_status(self) -> None:
-        if not self.order_tracker.active_orders:
-            await self._reconciler.ask_open_orders()  # others' orders lock margin too
-        await super()._update_order_status()
-
     def on_open_orders(self, orders: list[Order], asked_at: int) -> None:
         """Take the complete list of the account's open orders in perpetual markets."""
         self._margin.replace_orders(orders, asked_at)
@@ -156,7 +154,9 @@ class BackpackPerpetualDerivative(AccountFunding, AccountPositions, BackpackExch
     async def _update_balances(self) -> None:
         asked_at = self._margin.mark()
         summary = read(MarginSummary, await self.request("get_collateral"), "get_collateral")
-        self._margin.report(summary, asked_at, answered_at=self._time() + self.clock_offset_s)
+        corrections = self._margin.report(summary, asked_at, answered_at=self._time() + self.clock_offset_s)
+        for correction in corrections:
+            self.compare_balance_with_stream(correction.asset, f"{correction.believed}", f"{correction.said}")
         self._balances_received = True
         self._publish_balances()
 
@@ -262,12 +262,12 @@ class BackpackPerpetualDerivative(AccountFunding, AccountPositions, BackpackExch
             self._poll_notifier.set()
             return ""
 
-    def apply_report(self, order: InFlightOrder, report: ListedOrder) -> bool:
+    def apply_report(self, order: InFlightOrder, report: ListedOrder, source: str | None = None) -> bool:
         if isinstance(report, Order):
             self._margin.acknowledge(order.client_order_id, report)
         if _is_closing(order) and report.status is not OrderStatus.TRIGGER_PENDING:
             self._shrink(order, report.quantity)
-        return super().apply_report(order, report)
+        return super().apply_report(order, report, source)
 
     def _shrink(self, order: InFlightOrder, quantity: Decimal | None) -> None:
         # The exchange shrinks a closing order that would do more than close (API §4.1, orderModified).
@@ -379,11 +379,35 @@ class BackpackPerpetualDerivative(AccountFunding, AccountPositions, BackpackExch
         try:
             await self.request("update_account_settings", {"leverageLimit": str(leverage)})
         except BackpackError as error:
-            return False, str(error)
-        self._leverage_changes += 1
-        self._leverage_limit = Decimal(leverage)  # asked for, so no news
-        self._on_leverage_limit(self._leverage_limit)
+            if isinstance(error, RequestError) and error.outcome_known:
+                return False, str(error)
+            return await self._leverage_after_all(leverage, error)
+        self._take_leverage(Decimal(leverage))
         return True, ""
+
+    async def _leverage_after_all(self, leverage: int, error: BackpackError) -> "tuple[bool, str]":
+        """Find out whether a leverage limit counts although there was no usable answer."""
+        self.logger().warning(f"It is not known whether the leverage limit is {leverage} now ({error}); asking for it.")
+        known: Decimal | None = None
+        backoff = Backoff(FIRST_LEVERAGE_PAUSE_S)
+        for number in range(LEVERAGE_QUESTIONS):
+            if number:
+                await self._sleep(backoff.next_pause_s())
+            try:
+                known = (await self._update_account()).leverage_limit
+            except BackpackError as asked:
+                self.logger().warning(f"The leverage limit could not be asked: {asked}")
+            if known == leverage:
+                break
+        if known is None:
+            return False, f"{error}; nor is it known whether the limit was set, which the next poll finds out"
+        self._take_leverage(known)
+        return known == leverage, "" if known == leverage else f"{error}; the limit still is {known}"
+
+    def _take_leverage(self, leverage: Decimal) -> None:
+        self._leverage_changes += 1
+        self._leverage_limit = leverage  # asked for, so no news
+        self._on_leverage_limit(leverage)
 
 
 def _is_closing(order: InFlightOrder) -> bool:

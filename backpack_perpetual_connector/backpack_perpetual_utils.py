@@ -4,9 +4,9 @@ from decimal import Decimal
 
 from hummingbot.client.config.config_data_types import BaseConnectorConfigMap
 from hummingbot.core.data_type.trade_fee import TradeFeeSchema
-from pydantic import ConfigDict, SecretStr
+from pydantic import SecretStr
 
-from backpack_connector.backpack_utils import key_field
+from backpack_connector.backpack_utils import config_of, key_field
 from backpack_perpetual_connector.backpack_perpetual_constants import SIMULATOR_DOMAIN
 
 CENTRALIZED = True
@@ -25,7 +25,7 @@ class BackpackPerpetualConfigMap(BaseConnectorConfigMap):
     connector: str = "backpack_perpetual"
     backpack_api_key: SecretStr = key_field("Enter your Backpack API key")
     backpack_api_secret: SecretStr = key_field("Enter your Backpack API secret")
-    model_config = ConfigDict(title="backpack_perpetual")
+    model_config = config_of("backpack_perpetual")
 
 
 class BackpackPerpetualSimulatorConfigMap(BaseConnectorConfigMap):
@@ -38,7 +38,7 @@ class BackpackPerpetualSimulatorConfigMap(BaseConnectorConfigMap):
     connector: str = SIMULATOR_DOMAIN
     backpack_api_key: SecretStr = key_field("Enter your Backpack simulator API key")
     backpack_api_secret: SecretStr = key_field("Enter your Backpack simulator API secret")
-    model_config = ConfigDict(title=SIMULATOR_DOMAIN)
+    model_config = config_of(SIMULATOR_DOMAIN)
 
 
 KEYS = BackpackPerpetualConfigMap.model_construct()

@@ -22,7 +22,7 @@ messages, or is overtaken, changes nothing of this but for quantity x move of a 
 the next report, if no message is later than two reports that know of it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
@@ -34,7 +34,7 @@ from backpack_connector.protocol.enums import OrderStatus, Side
 from backpack_connector.protocol.futures import MarginSummary, Position
 from backpack_connector.protocol.messages import BalanceUpdate, OrderUpdate, PositionUpdate
 from backpack_connector.protocol.models import MarginFunction, Order
-from backpack_perpetual_connector.collateral_assets import CollateralAssets
+from backpack_perpetual_connector.collateral_assets import CollateralAssets, Correction
 from backpack_perpetual_connector.margin_reports import Margin, MarginReports
 from backpack_perpetual_connector.market_margin import ZERO, MarketMargin
 
@@ -279,18 +279,22 @@ class AccountMargin:
                 self._reckon(symbol, _SOME_TIME_AGO)
 
     @_exactly
-    def replace_positions(self, rows: Sequence[Position], asked_at: int, *, is_complete: bool) -> None:
+    def replace_positions(
+        self, rows: Sequence[Position], asked_at: int, *, is_complete: bool, better_known: Collection[str] = ()
+    ) -> None:
         """Take the positions of an answer; what the stream has said since it was asked stays.
 
-        In an incomplete answer, one with rows that could not be read, a missing position proves nothing.
+        In an incomplete answer, one with rows that could not be read, a missing position proves nothing. Of markets
+        that are better known otherwise the answer tells nothing.
         """
         self._reports.forget(asked_at)
         listed = {row.symbol: row for row in rows}
         for symbol, row in listed.items():
-            self._market(symbol).replace(row, asked_at)
+            if symbol not in better_known:
+                self._market(symbol).replace(row, asked_at)
         if is_complete:
             for symbol, market in self._markets.items():
-                if symbol not in listed:
+                if symbol not in listed and symbol not in better_known:
                     market.replace(None, asked_at)
         for symbol in self._markets:
             self._reckon(symbol, _SOME_TIME_AGO)
@@ -314,20 +318,23 @@ class AccountMargin:
                 self._take_row(row, asked_at)
 
     @_exactly
-    def report(self, summary: MarginSummary, asked_at: int, answered_at: float = -inf) -> None:
+    def report(self, summary: MarginSummary, asked_at: int, answered_at: float = -inf) -> list[Correction]:
         """Take a margin report: prices and weights of the assets, and what the model lacks.
+
+        Returns the quantities of assets that it has changed.
 
         `answered_at` is the server's time in seconds when the answer came, at the latest. Messages about what happened
         until then are compared with the report even if they arrive after it.
         """
         if asked_at < self._reported_at:
-            return
+            return []
         self._reported_at = asked_at
         before = self._margin()
-        self._assets.revalue(summary.collateral, asked_at)
+        corrections = self._assets.revalue(summary.collateral, asked_at)
         now = self._margin()
         self._reports.revalued(now.minus(before))
         self._reports.take(asked_at, summary.net_equity, summary.net_equity_available, now, answered_at)
+        return corrections
 
     # Sums
 

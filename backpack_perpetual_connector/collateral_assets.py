@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from math import inf
+from typing import NamedTuple
 
 from backpack_connector.protocol.futures import CollateralAsset
 from backpack_connector.protocol.messages import BalanceUpdate
 
 ZERO = Decimal(0)
 _USDC = "USDC"
+_NEGLIGIBLE = Decimal("1e-6")
+"""Relative difference that is rounding or interest, not something that was missed."""
 
 
 @dataclass
@@ -27,6 +30,7 @@ class _Asset:
     engine_timestamp: float = -inf
     changed_at: int = 0
     """Place in the order of everything received."""
+    is_known: bool = False
 
     @property
     def value(self) -> Decimal:
@@ -35,6 +39,14 @@ class _Asset:
     @property
     def locked_value(self) -> Decimal:
         return self.locked * self.unit_value
+
+
+class Correction(NamedTuple):
+    """What a report has changed: the quantity of an asset."""
+
+    asset: str
+    believed: Decimal
+    said: Decimal
 
 
 class CollateralAssets:
@@ -52,6 +64,7 @@ class CollateralAssets:
             asset.quantity = update.available + update.locked + update.staked
             asset.locked = update.locked
             asset.engine_timestamp, asset.changed_at = update.event_timestamp, place
+            asset.is_known = True
         self._put_back(asset)
 
     def charge(self, symbol: str, fee: Decimal, engine_timestamp: float, place: int) -> None:
@@ -62,16 +75,25 @@ class CollateralAssets:
             asset.changed_at = place
         self._put_back(asset)
 
-    def revalue(self, rows: Iterable[CollateralAsset], asked_at: int) -> None:
-        """Take a report: prices and weights, and the quantities that no message has told of since it was asked for."""
+    def revalue(self, rows: Iterable[CollateralAsset], asked_at: int) -> list[Correction]:
+        """Take a report: prices and weights, and the quantities that no message has told of since it was asked for.
+
+        Returns which quantities it has changed that were known before.
+        """
         listed = {row.symbol: row for row in rows}
-        for symbol in {*listed, *self._assets}:
+        corrections = []
+        for symbol in sorted({*listed, *self._assets}):
             asset = self._taken_out(symbol)
+            believed = asset.quantity if asset.is_known else None
             self._take_row(asset, listed.get(symbol), asked_at)
             self._put_back(asset)
+            if believed is not None and abs(asset.quantity - believed) > _NEGLIGIBLE * max(asset.quantity, believed):
+                corrections.append(Correction(symbol, believed, asset.quantity))
+        return corrections
 
     def _take_row(self, asset: _Asset, row: CollateralAsset | None, asked_at: int) -> None:
         asset.lent = ZERO if row is None else row.lend_quantity
+        asset.is_known = True
         if asset.changed_at <= asked_at:
             asset.quantity = ZERO if row is None else row.total_quantity - row.lend_quantity
             asset.locked = ZERO if row is None else row.open_order_quantity

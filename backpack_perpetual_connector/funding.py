@@ -73,17 +73,13 @@ class AccountFunding(_Base):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._payments = FundingPayments()
-        self._network_started_timestamp = 0.0
         super().__init__(*args, **kwargs)
+        # Not the first start of the network: the exchange may be out of reach then, and still pay.
+        self._started_timestamp = self._time()
 
     @property
     def funding_fee_poll_interval(self) -> int:
         return constants.FUNDING_FEE_POLL_INTERVAL_S
-
-    async def start_network(self) -> None:
-        # A later start ends an interruption, and what was paid in it is new.
-        self._network_started_timestamp = self._network_started_timestamp or self._time()
-        await super().start_network()
 
     async def stop_network(self) -> None:
         await super().stop_network()
@@ -114,7 +110,7 @@ class AccountFunding(_Base):
             )
             return
         # Payments are told by their own time, so it does not matter in which poll they are seen first.
-        for payment in self._payments.new_payments(payments, self._network_started_timestamp + self.clock_offset_s):
+        for payment in self._payments.new_payments(payments, self._started_timestamp + self.clock_offset_s):
             trading_pair = self.trading_pair_or_none(payment.symbol)
             if trading_pair in self._trading_pairs:
                 self._tell_funding_payment(trading_pair, payment)

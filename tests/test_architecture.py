@@ -26,7 +26,7 @@ SPOT = "backpack_connector"
 # The names that Hummingbot's connector needs, and what they share: every module directly in the package but these.
 OWN_GROUPS = ("protocol", "client", "guard", "simulator", "cli", "demo", "mcp_server", "registration", "startup")
 # What the connectors share with the programs that work without Hummingbot.
-SHARED = ("hosts", "order_journal", "reconnect", "request_pools")
+SHARED = ("hosts", "order_journal", "reconnect", "request_pools", "single_attempts")
 NETWORK = frozenset({"asyncio", "socket", "ssl", "select", "selectors", "http", "urllib", "subprocess", "threading"})
 CLOCK_AND_LOG = frozenset({"time", "datetime", "logging", "random", "secrets"})
 
@@ -54,7 +54,7 @@ RULES = {
     "protocol": Rule(
         only(), only("msgspec", "nacl"), NETWORK | CLOCK_AND_LOG, {"units": only("datetime"), "rest": only("urllib")}
     ),
-    "shared": Rule(only("protocol"), only("msgspec")),
+    "shared": Rule(only("protocol"), only("msgspec"), exceptions={"single_attempts": only("aiohttp")}),
     "client": Rule(only("protocol", "shared"), only("aiohttp")),
     "guard": Rule(only("protocol", "shared", "client")),
     "simulator": Rule(only("protocol"), only("aiohttp", "msgspec")),

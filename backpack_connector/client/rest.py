@@ -10,18 +10,16 @@ import aiohttp
 
 from backpack_connector.hosts import REST_URL
 from backpack_connector.protocol.endpoints import Endpoint, endpoint
-from backpack_connector.protocol.errors import ClockSkew, NoAnswer, Unavailable
-from backpack_connector.protocol.rest import Parameters, build_request, read_response
+from backpack_connector.protocol.errors import ClockSkew, NoAnswer
+from backpack_connector.protocol.rest import TEXT_OPERATIONS, Parameters, build_request, read_response
 from backpack_connector.protocol.signing import Credentials
 from backpack_connector.request_pools import AccountPools
+from backpack_connector.single_attempts import send_once, text_of
 
 from .server_clock import ServerClock
 
 REQUEST_TIMEOUT_S = 10.0
 """After this an answer counts as lost, and the outcome of a request that changes something as unknown."""
-
-_REDIRECTIONS = range(300, 400)
-_TEXT_OPERATIONS = ("get_time", "ping")
 
 
 class BackpackClient:
@@ -118,18 +116,15 @@ class BackpackClient:
                 headers={**request.headers, **(headers or {})},
                 allow_redirects=False,
             ) as response:
-                status, text = response.status, (await response.read()).decode(errors="replace")
+                status, text = response.status, await text_of(response)
+        except NoAnswer as error:
+            raise NoAnswer(error.message, operation=row.operation_id) from error
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             reason = str(error) or type(error).__name__
             raise NoAnswer(f"no answer from the exchange: {reason}", operation=row.operation_id) from error
-        if status in _REDIRECTIONS:
-            raise Unavailable("the exchange points elsewhere", operation=row.operation_id, status=status)
-        return read_response(row.operation_id, status, text, is_json=row.operation_id not in _TEXT_OPERATIONS)
+        return read_response(row.operation_id, status, text, is_json=row.operation_id not in TEXT_OPERATIONS)
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout)
-            # aiohttp would send a GET or DELETE again by itself when the connection is lost: uncounted, and a cancel
-            # that was executed would come back as one that found nothing.
-            self._session._retry_connection = False
+            self._session = aiohttp.ClientSession(timeout=self._timeout, middlewares=(send_once,))
         return self._session

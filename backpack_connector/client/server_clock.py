@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 
-from backpack_connector.protocol.errors import ConfigurationError, WireFormatError
+from backpack_connector.protocol.errors import ConfigurationError
+from backpack_connector.protocol.rest import read_server_time
 from backpack_connector.protocol.units import ms_from_seconds, seconds_from_ms
 
 
@@ -28,15 +29,13 @@ class ServerClock:
         return self._monotonic()
 
     def set(self, answer: str, asked_at: float) -> None:
-        """Take the answer of get_time: milliseconds as text, stamped half way between question and answer.
+        """Take the answer of get_time, which was given half way between question and answer.
 
         Raises:   WireFormatError when it is no number.
         """
-        text = answer.strip()
-        if not (text.isascii() and text.isdigit()):
-            raise WireFormatError(f"get_time: expected milliseconds, got {answer[:100]!r}")
+        server_ms = read_server_time(answer)
         middle = (asked_at + self._monotonic()) / 2
-        self._offset_s = seconds_from_ms(int(text)) - middle
+        self._offset_s = seconds_from_ms(server_ms) - middle
 
     def now_ms(self) -> int:
         """Return the exchange's time in milliseconds.

@@ -6,8 +6,9 @@ Rule 2: silence is counted in looks that were really taken. Between two looks at
         the guard itself did not run (suspended, stopped, starved), it cannot know who was silent meanwhile.
 Rule 3: silence without open orders is no alarm, whether the bot was stopped, killed or hangs: there is nothing to
         cancel.
-Rule 4: a sign of life ends the alarm, if the process that gives it holds the journal's lock. A file that somebody
-        copies or touches is no bot.
+Rule 4: steady signs of life end the alarm, if the process that gives them holds the journal's lock. A file that
+        somebody copies or touches is no bot, and a bot that hangs may still write down that the guard has cancelled
+        its orders, which is one burst of signs and no life.
 """
 
 from collections.abc import Iterable
@@ -15,6 +16,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from backpack_connector.order_journal import OrderRecord
+
+STEADY_S = 3.0
+"""A silent bot is back when it has given signs of life for so long."""
+LONGEST_GAP_S = 2.5
+"""Signs of life, of which there is one a second, are steady without a gap of this length."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,8 @@ class Change:
 class _Watched:
     sighting: Sighting
     silent_s: float = 0.0
+    steady_s: float | None = None
+    """How long ago a silent bot began to give signs of life again."""
     phase: Kind = Kind.SEEN
 
 
@@ -98,14 +106,20 @@ class Alarms:
 
     def _compare(self, bot: _Watched, sighting: Sighting, step_s: float) -> list[Change]:
         is_sign_of_life = sighting.is_alive and sighting.beat != bot.sighting.beat
+        bot.silent_s = 0.0 if is_sign_of_life else bot.silent_s + step_s
         bot.sighting = sighting
         phase = bot.phase
-        if is_sign_of_life:
-            bot.silent_s = 0.0
-            bot.phase = Kind.SEEN
-            return [Change(Kind.BACK, sighting)] if phase is not Kind.SEEN else []
-        bot.silent_s += step_s
+        if phase is not Kind.SEEN and self._is_back(bot, step_s, is_sign_of_life):
+            bot.phase, bot.steady_s = Kind.SEEN, None
+            return [Change(Kind.BACK, sighting)]
         if bot.silent_s < self._heartbeat_s or phase is Kind.ALARM:
             return []
         bot.phase = Kind.ALARM if sighting.orders else Kind.SILENT
         return [Change(bot.phase, sighting, bot.silent_s)] if bot.phase is not phase else []
+
+    def _is_back(self, bot: _Watched, step_s: float, is_sign_of_life: bool) -> bool:
+        if bot.steady_s is not None:
+            bot.steady_s = bot.steady_s + step_s if bot.silent_s < LONGEST_GAP_S else None
+        elif is_sign_of_life:
+            bot.steady_s = 0.0
+        return is_sign_of_life and bot.steady_s is not None and bot.steady_s >= STEADY_S

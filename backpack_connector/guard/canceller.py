@@ -56,6 +56,11 @@ def _key_of_row(row: OrderHead) -> _Key:
     return str(row.client_id), row.symbol, row.side
 
 
+def rows_of(records: Mapping[_Key, OrderRecord], rows: Iterable[OrderHead]) -> list[OrderHead]:
+    """Return those open orders that a journal has."""
+    return [row for row in rows if _key_of_row(row) in records]
+
+
 @dataclass
 class _Target:
     """A bot whose orders are to be cancelled."""
@@ -178,7 +183,7 @@ class Canceller:
         if self._is_exclusive:
             symbols = {record.symbol for record in records.values()}
             return [row for row in rows if row.symbol in symbols]
-        return [row for row in rows if _key_of_row(row) in records and _key_of_row(row) not in self._claimed]
+        return [row for row in rows_of(records, rows) if _key_of_row(row) not in self._claimed]
 
     def _judge(self, name: str, target: _Target, own: Sequence[OrderHead]) -> None:
         now = asyncio.get_running_loop().time()

@@ -11,7 +11,7 @@ from backpack_connector.protocol.models import OrderHead
 from backpack_connector.protocol.units import decimal_text
 
 from .alarms import Sighting
-from .canceller import Canceller, key_of, open_orders
+from .canceller import Canceller, key_of, open_orders, rows_of
 from .folder import JournalFolder
 from .loss_limit import LossLimit, TransferSum
 from .loss_watch import LossWatch
@@ -39,7 +39,11 @@ async def check(
     silent = {sighting.bot for sighting, journal in ours if _is_silent(sighting, journal, options.heartbeat_s)}
     canceller = Canceller(client, Reports(lambda _: None), is_exclusive=options.is_exclusive, is_dry_run=True)
     canceller.aim([], posting=[], spared=[sighting for sighting, _ in ours if sighting.bot not in silent])
-    found = [(sighting, journal, _own(canceller, sighting, rows)) for sighting, journal in ours]
+    found = []
+    for sighting, journal in ours:
+        records = {key_of(record): record for record in sighting.orders}
+        own = canceller.own_rows(records, rows) if sighting.bot in silent else rows_of(records, rows)
+        found.append((sighting, journal, own))
     if as_json:
         bots = [_as_json(*one, is_silent=one[0].bot in silent) for one in found]
         write(json.dumps({"bots": bots, "openOrders": len(rows), "worth": decimal_text(worth)}))
@@ -54,10 +58,6 @@ async def check(
 
 def _is_silent(sighting: Sighting, journal: Journal, heartbeat_s: float) -> bool:
     return bool(sighting.orders) and journal.beat_age_s >= heartbeat_s
-
-
-def _own(canceller: Canceller, sighting: Sighting, rows: list[OrderHead]) -> list[OrderHead]:
-    return canceller.own_rows({key_of(record): record for record in sighting.orders}, rows)
 
 
 async def _worth(client: BackpackClient) -> Decimal:

@@ -55,6 +55,14 @@ class Memory:
             self._lock = None
             raise ConfigurationError("Another guard watches this account in this folder already.") from None
 
+    def touch(self) -> None:
+        """Find out whether signs of life can be written here at all.
+
+        Raises:   OSError when they cannot, so that the silence of bots means nothing.
+        """
+        if self._lock is not None:
+            os.utime(self._lock_path)
+
     def load(self) -> Remembered | None:
         """Return what a guard that was killed has left, or None.
 

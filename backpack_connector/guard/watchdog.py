@@ -3,7 +3,8 @@
 What happens when something else breaks:
 - The exchange cannot be reached: nothing is concluded from it. Cancels of silent bots are tried until they get through.
 - The guard itself stood still: silence of that time does not count (`alarms`).
-- The journals cannot be read: said every minute; alarms that are on stay on, and no new one begins.
+- The folder of the journals cannot be read or written, so that bots cannot give signs of life there: said every
+  minute; alarms that are on stay on, and no new one begins.
 - An error in the guard's own code: said, and the guard goes on.
 """
 
@@ -149,24 +150,27 @@ class Watchdog:
 
     async def _look(self) -> None:
         try:
+            self._memory.touch()
             ours, strangers = self._folder.look()
         except OSError as error:
             self._reports.say_at_times(
                 "folder",
                 "trouble",
-                f"{self._options.folder} cannot be read, so bots are not watched: {error.strerror}.",
+                f"{self._options.folder} cannot be read and written, so bots are not watched: {error.strerror}.",
             )
             return
         if self._reports.close("folder"):
-            self._reports.say("trouble_over", f"{self._options.folder} can be read again.")
+            self._reports.say("trouble_over", f"{self._options.folder} can be read and written again.")
         self._tell_strangers(strangers)
-        if not ours and not self._reports.is_open("empty"):
-            self._reports.say_at_times(
-                "empty", "waiting", f"No bot of this account has a journal in {self._options.folder}; waiting for one."
-            )
         journals = {sighting.bot: journal for sighting, journal in ours}
         for change in self._alarms.look(asyncio.get_running_loop().time(), [sighting for sighting, _ in ours]):
             self._tell(change, journals.get(change.sighting.bot))
+        if ours:
+            self._reports.close("empty")
+        elif not self._reports.is_open("empty"):
+            self._reports.say_at_times(
+                "empty", "waiting", f"No bot of this account has a journal in {self._options.folder}; waiting for one."
+            )
         self._aim(journals)
 
     def _aim(self, journals: dict[str, Journal]) -> None:

@@ -116,7 +116,7 @@ class NoAnswer(RequestError):
 
 
 class Unavailable(RequestError):
-    """The exchange answered 5xx or 408: it may or may not have done it."""
+    """The exchange answered 5xx or 408, or redirected: it may or may not have done it."""
 
 
 class RateLimited(RequestError):
@@ -236,7 +236,7 @@ def shown(value: Any) -> str:
 def error_from_answer(
     status: int, body: Any, *, operation: str | None = None, retry_after_s: float | None = None
 ) -> RequestError:
-    """Return the error that an answer of status 400 or more means.
+    """Return the error that an answer of status 300 or more means.
 
     Shape:    `body` is the decoded JSON object `{"code", "message"}` or plain text (parse failures, CDN pages).
     Source:   API §4.4.
@@ -281,7 +281,7 @@ def _class_of(status: int, code: str | None, message: str) -> type[RequestError]
     # The status decides first where it alone says that the outcome is open.
     if status == _TOO_MANY_REQUESTS:
         return RateLimited
-    if status >= _SERVER_ERROR_FROM or status == _REQUEST_TIMEOUT:
+    if status >= _SERVER_ERROR_FROM or status == _REQUEST_TIMEOUT or status < _REFUSED:
         return Unavailable
     lower_message = message.lower()
     for beginning, error_class in _MESSAGE_CLASSES:

@@ -4,7 +4,8 @@ The names of the wire's one-letter keys stand once, at the fields. Source: API Â
 """
 
 from decimal import Decimal
-from typing import Any
+from math import inf
+from typing import Any, cast
 
 import msgspec
 
@@ -175,9 +176,11 @@ def stream_of(frame: Any) -> str | None:
     return None
 
 
-def parse_message(frame: Any) -> Message | None:
+def parse_message(frame: Any, latest_timestamp: float = inf) -> Message | None:
     """Return the message in a decoded frame, or None for a stream of a kind that has no message here.
 
+    A message that is dated after `latest_timestamp` (seconds) is unreadable: whoever keeps only what is newer than
+    what he knows would keep it for ever.
     Raises:   WireFormatError for anything else: text, a list, a frame without stream or data, a missing field.
     """
     if isinstance(frame, dict) and frame.get("error") is not None:
@@ -185,5 +188,13 @@ def parse_message(frame: Any) -> Message | None:
     stream = stream_of(frame)
     if stream is None:
         raise WireFormatError(f"expected a frame with stream and data, got {shown(frame)}")
-    kind = _KINDS.get(split_stream_name(stream).kind)
-    return None if kind is None else read(kind, frame["data"], stream)
+    kind_of_stream = split_stream_name(stream).kind
+    kind = _KINDS.get(kind_of_stream)
+    message: Any = None if kind is None else read(kind, frame["data"], stream)
+    if message is not None and _latest_time_of(message) > latest_timestamp:
+        raise WireFormatError(f"{kind_of_stream}: the message is dated in the future, {_latest_time_of(message):.0f} s")
+    return cast("Message | None", message)
+
+
+def _latest_time_of(message: _Message) -> float:
+    return seconds_from_us(max(message.event_time_us, message.engine_time_us or 0))

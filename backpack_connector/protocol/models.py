@@ -5,6 +5,7 @@ that only describe (states of a market, expiry reasons) are plain text, so that 
 decide (side, order type, order status) are closed sets, so that a new word is loud.
 """
 
+from collections.abc import Container
 from decimal import Context, Decimal
 from typing import Annotated, Any
 
@@ -345,6 +346,12 @@ class Kline(WireStruct, frozen=True, kw_only=True):
 def is_market_type(row: Any, market_type: MarketType) -> bool:
     """Tell whether a raw row of get_markets is of a market type; rows of types to come are simply not."""
     return isinstance(row, dict) and row.get("marketType") == market_type.value
+
+
+def is_row_of(row: Any, symbols: Container[str]) -> bool:
+    """Tell whether a raw row, whatever it is, has one of the given symbols."""
+    symbol = row.get("symbol") if isinstance(row, dict) else None
+    return isinstance(symbol, str) and symbol in symbols
 
 
 def read_rows(kind: Any, rows: Any, where: str) -> "tuple[list[Any], list[str]]":

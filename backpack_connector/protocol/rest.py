@@ -9,12 +9,16 @@ from typing import Any
 import msgspec
 
 from .endpoints import Endpoint
-from .errors import ConfigurationError, WireFormatError, error_from_answer
+from .errors import ConfigurationError, WireFormatError, error_from_answer, shown
 from .signing import DEFAULT_WINDOW_MS, Credentials, Fields, present_fields, value_text
 from .units import decimal_text
 
 BODY_CONTENT_TYPE = "application/json; charset=utf-8"
 BROKER_HEADER = "X-BROKER-ID"
+
+TEXT_OPERATIONS = frozenset({"get_time", "ping"})
+"""What they answer is plain text. Source: API §2.0."""
+_MAX_TIME_DIGITS = 15
 
 Parameters = Fields | Sequence[Fields] | None
 
@@ -126,9 +130,9 @@ def read_response(operation_id: str, status: int, text: str, *, is_json: bool = 
     """Return the data of an answer: decoded JSON, plain text for ping and time, None for an empty answer.
 
     Units:    as on the wire; JSON numbers with a point become Decimal.
-    Raises:   RequestError (a subclass by meaning) for status 400 or more; WireFormatError for unreadable JSON.
+    Raises:   RequestError (a subclass by meaning) for status 300 or more; WireFormatError for unreadable JSON.
     """
-    if status >= 400:
+    if status >= 300:
         raise error_from_answer(status, _decoded_or_text(text), operation=operation_id)
     if not text.strip():
         return None
@@ -145,3 +149,14 @@ def _decoded_or_text(text: str) -> Any:
         return _DECODER.decode(text)
     except _UNREADABLE:
         return text
+
+
+def read_server_time(answer: Any) -> int:
+    """Return the milliseconds that get_time answers.
+
+    Raises:   WireFormatError when it is no number, or one beyond any time.
+    """
+    text = str(answer).strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_TIME_DIGITS):
+        raise WireFormatError(f"get_time: expected milliseconds, got {shown(answer)}")
+    return int(text)

@@ -149,9 +149,11 @@ def generate_key_pair(seed: bytes | None = None) -> "tuple[str, str]":
     return public_key, base64.b64encode(bytes(signing_key)).decode()
 
 
-def _key_bytes(text: str, field: str, what_to_paste: str) -> bytes:
-    if not text or not text.strip():
+def _key_bytes(text: Any, field: str, what_to_paste: str) -> bytes:
+    if text is None or (isinstance(text, str) and not text.strip()):
         raise ConfigurationError(f"The {field} is empty; paste {what_to_paste}.")
+    if not isinstance(text, str):
+        raise ConfigurationError(f"The {field} is not text; paste {what_to_paste}.")
     try:
         key = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):

@@ -16,6 +16,26 @@ from .traded_market import TradedMarket
 _DEFAULT_PAGE = 100
 _MAX_PAGE = 1_000
 
+# What a cache between client and exchange may do. The texts of the first three are known (API §2.0); the others have
+# the header too (OpenAPI file), but its text is not known: here nobody keeps them.
+_MAY_BE_MINUTES_OLD = "public, s-maxage=300, stale-while-revalidate=600"
+_NOT_KEPT = "no-cache"
+_HAVE_IT_TOO = (
+    "get_assets",
+    "get_borrow_lend_markets_history",
+    "get_historical_trades",
+    "get_klines",
+    "get_recent_trades",
+    "get_ticker",
+    "get_tickers",
+)
+CACHING: Mapping[str, Mapping[str, str]] = {
+    "get_markets": {"Cache-Control": _MAY_BE_MINUTES_OLD},
+    "get_market": {"Cache-Control": _MAY_BE_MINUTES_OLD},
+    "get_mark_prices": {"Cache-Control": "s-maxage=1, stale-while-revalidate=3, stale-if-error=3600"},
+    **{operation_id: {"Cache-Control": _NOT_KEPT} for operation_id in _HAVE_IT_TOO},
+}
+
 
 class SortDirection(str, Enum):
     """The direction of a history; newest first unless asked otherwise."""
@@ -87,6 +107,18 @@ def market_filter(query: Query, markets: Mapping[str, TradedMarket]) -> Callable
     return belongs
 
 
+def page_headers(total: int, limit: int, offset: int) -> dict[str, str]:
+    """Return the headers that describe a page. Source: API §2.0 (pagination); that pages count from 0 is a choice."""
+    page_size = max(limit, 1)
+    headers = {
+        "X-CURRENT-PAGE": str(offset // page_size),
+        "X-PAGE-COUNT": str(-(-total // page_size)),
+        "X-PAGE-SIZE": str(limit),
+        "X-TOTAL": str(total),
+    }
+    return {**headers, "Access-Control-Expose-Headers": ", ".join(headers)}
+
+
 class Page:
     """One page of a history, with the headers that describe it. Source: API §2.0 (pagination)."""
 
@@ -98,11 +130,5 @@ class Page:
     def answer(self, rows: list[Any], payload: Callable[[Any], Json]) -> Answer:
         """Return the page of rows that come oldest first."""
         ordered = rows if self._is_ascending else rows[::-1]
-        page_size = max(self._limit, 1)
-        headers = {
-            "X-CURRENT-PAGE": str(self._offset // page_size),
-            "X-PAGE-COUNT": str(-(-len(rows) // page_size)),
-            "X-PAGE-SIZE": str(self._limit),
-            "X-TOTAL": str(len(rows)),
-        }
+        headers = {**page_headers(len(rows), self._limit, self._offset), "Cache-Control": _NOT_KEPT}
         return Answer([payload(row) for row in ordered[self._offset : self._offset + self._limit]], headers)

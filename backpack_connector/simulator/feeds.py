@@ -77,6 +77,10 @@ class Feeds:
             symbol: {window_ms: (None, depth_stream(symbol, window_ms)) for window_ms in DEPTH_WINDOWS_MS}
             for symbol in exchange.markets
         }
+        self._candles: dict[str, list[tuple[KlineInterval, Subscription]]] = {
+            symbol: [(interval, (None, kline_stream(symbol, interval))) for interval in _KLINE_INTERVALS]
+            for symbol in exchange.markets
+        }
         self._changes: dict[Subscription, list[LevelChanged]] = {}
         """Changes of the current window of each aggregated depth stream that somebody listens to."""
         self._traded: set[str] = set()
@@ -177,8 +181,9 @@ class Feeds:
         for market in self._exchange.markets.values():
             yield from self._ticker(market, now_us, now_s)
             yield from self._open_interest(market, now_us, now_s)
-            for interval in _KLINE_INTERVALS:
-                yield from self._klines(market, interval, now_us, now_s)
+            for interval, subscription in self._candles[market.symbol]:
+                if self._is_wanted(subscription):
+                    yield from self._klines(market, interval, subscription, now_us, now_s)
         self._traded.clear()
         self._last_second_s = now_s
 
@@ -196,10 +201,9 @@ class Feeds:
             open_interest = self._exchange.open_interest(market.symbol)
             yield Frame(subscription, open_interest_data(market.instrument, open_interest, now_us))
 
-    def _klines(self, market: TradedMarket, interval: KlineInterval, now_us: int, now_s: int) -> Iterator[Frame]:
-        subscription = (None, kline_stream(market.symbol, interval))
-        if not self._is_wanted(subscription):
-            return
+    def _klines(
+        self, market: TradedMarket, interval: KlineInterval, subscription: Subscription, now_us: int, now_s: int
+    ) -> Iterator[Frame]:
         start_s = bucket_start_s(self._last_second_s, interval)
         end_s = next_bucket_s(start_s, interval)
         if end_s <= now_s:

@@ -19,6 +19,7 @@ from backpack_connector.protocol.enums import (
     TimeInForce,
     TriggerBy,
 )
+from backpack_connector.protocol.errors import shown
 
 from .orders import ExitTrigger, NewOrder, Trigger
 from .refusals import ParseFailure, invalid_request
@@ -109,7 +110,7 @@ class Payload:
         """Return true, false, or None when it is absent."""
         flag = self.fields.get(field)
         if flag is not None and not isinstance(flag, bool):
-            raise self.failure("boolean", f'Expected input type "boolean", found {flag!r}.')
+            raise self.failure("boolean", f'Expected input type "boolean", found {shown(flag)}.')
         return flag
 
     def client_id(self) -> int | None:

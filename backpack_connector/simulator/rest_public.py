@@ -7,6 +7,7 @@ from typing import Any
 from backpack_connector.protocol.enums import KlineInterval, MarketType, OrderBookState, SystemStatus
 from backpack_connector.protocol.units import decimal_text, iso_from_us
 
+from .answers import Answer, page_headers
 from .candles import DAY_S, WEEK_S, next_bucket_s
 from .clock import ms_from_us, s_from_us
 from .engine import Exchange
@@ -51,7 +52,7 @@ _TICKER_SPANS_S = {TickerInterval.DAY: DAY_S, TickerInterval.WEEK: WEEK_S}
 
 
 class PublicRest:
-    """The public operations of one exchange. Each returns the answer's body; None is an empty answer, status 204."""
+    """The public operations of one exchange. Each returns a body (None: status 204), or an Answer with headers."""
 
     def __init__(self, exchange: Exchange, clock: Callable[[], int], now_ms: Callable[[], int], faults: Faults) -> None:
         self._exchange = exchange
@@ -189,24 +190,27 @@ class PublicRest:
             for market in self._perpetuals(query)
         ]
 
-    def funding_rates(self, query: Query) -> list[Json]:
+    def funding_rates(self, query: Query) -> Answer:
         """Answer get_funding_interval_rates, newest first; the first row is the interval that is not over yet."""
         symbol = query.symbol()
         limit = query.integer("limit", _DEFAULT_FUNDING_RATES, maximum=_MAX_FUNDING_RATES) or 0
         offset = query.integer("offset", 0) or 0
         market = self._exchange.markets.get(symbol)
         if market is None or market.prices is None or not market.is_listed:
-            return []
+            return Answer([], page_headers(0, limit, offset))
         running = FundingInterval(market.prices.next_funding_us, market.funding_rate)
         rows = [running, *reversed(market.settled_funding)]
-        return [
-            {
-                "fundingRate": decimal_text(row.rate),
-                "intervalEndTimestamp": iso_from_us(row.end_us),
-                "symbol": symbol,
-            }
-            for row in rows[offset : offset + limit]
-        ]
+        return Answer(
+            [
+                {
+                    "fundingRate": decimal_text(row.rate),
+                    "intervalEndTimestamp": iso_from_us(row.end_us),
+                    "symbol": symbol,
+                }
+                for row in rows[offset : offset + limit]
+            ],
+            page_headers(len(rows), limit, offset),
+        )
 
     def assets(self, _: Query) -> list[Json]:
         """Answer get_assets; nothing can be deposited or withdrawn here, so assets have no tokens."""

@@ -17,7 +17,7 @@ from backpack_connector.protocol.streams import DEPTH_WINDOWS_MS
 from backpack_connector.protocol.units import MICROSECONDS_PER_SECOND, decimal_text, seconds_from_ms
 
 from .accounts import DEFAULT_FAUCET
-from .answers import Answer, Prepared
+from .answers import CACHING, Answer, Prepared
 from .authentication import authenticate_request
 from .clock import Clock, MovableClock, ms_from_us, wall_clock_us
 from .control import read_advance, read_index_price
@@ -292,7 +292,10 @@ class Simulator:
         body = operation(Query(list(request.query.items())))
         if body is None:
             return web.Response(status=_NO_CONTENT)
-        return web.Response(text=body) if isinstance(body, str) else _json_response(body)
+        if isinstance(body, str):
+            return web.Response(text=body)
+        headers = CACHING.get(endpoint.operation_id)
+        return _json_response(body.body, body.headers) if isinstance(body, Answer) else _json_response(body, headers)
 
     async def _answer_signed(self, endpoint: Endpoint, request: web.Request) -> web.Response:
         fields, prepared = await self._prepare(endpoint, request)

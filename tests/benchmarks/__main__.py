@@ -18,7 +18,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--peers", type=Path, help="the Python of an environment that has ccxt and bpx-py")
     parser.add_argument("--only", default="", help="contestants, separated by commas")
     parser.add_argument("--rounds", type=int, help="rounds of each experiment instead of its own number")
-    parser.add_argument("--write", action="store_true", help="write BENCHMARKS.md")
     return parser.parse_args()
 
 
@@ -59,17 +58,14 @@ def main() -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    load = os.getloadavg()[0]
     results = asyncio.run(_measure(rows, arguments))
-    body = "\n\n".join(
-        [
-            report.place(_command(arguments), cores, load),
-            report.summary(rows, results),
-            report.table(rows, results),
-        ]
-    )
+    where = report.place(_command(arguments), load, arguments.peers)
+    body = "\n\n".join([where, report.summary(rows, results), report.table(rows, results)])
     print(body)
-    if arguments.write:
+    if arguments.rows or arguments.only or arguments.quick or arguments.rounds:
+        print(f"\n{report.DOCUMENT.name} shows complete runs only, so it stays as it is.")
+    else:
         report.write(body)
     return 0
 

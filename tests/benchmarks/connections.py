@@ -114,8 +114,8 @@ class _Seeded:
             ("/api/v1/orders", "DELETE", {"symbol": wishes[0]["symbol"]}),
             ("/api/v1/orders", "POST", wishes),
         ):
-            request = urllib.request.Request(self._stand_in.url + path, json.dumps(body).encode(), method=method)  # noqa: S310
-            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+            request = urllib.request.Request(self._stand_in.url + path, json.dumps(body).encode(), method=method)
+            with urllib.request.urlopen(request, timeout=20) as answer:
                 rows: list[dict[str, Any]] = json.loads(answer.read())
         self._stand_in.taken()
         return rows
@@ -126,7 +126,7 @@ class _Seeded:
 
 
 class CancelAll:
-    """`cancel_all` of many orders of one market with one warm connection, as it is and where the account is the bot's."""
+    """`cancel_all` of many orders of a market with one warm connection, as it is and where the account is exclusive."""
 
     def __init__(self, variant: str, stand_in: StandIn, options: dict[str, Any]) -> None:
         self._orders = options["orders"]

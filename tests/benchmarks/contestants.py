@@ -11,8 +11,7 @@ def _both(place: str, **others: str) -> dict[str, str]:
 
 
 CONTESTANTS: dict[str, dict[str, str]] = {
-    "sign": _both("order_path:Signing", floor="floors:Signing", ccxt="peers:CcxtSigning")
-    | {BPX: "peers:BpxSigning"},
+    "sign": _both("order_path:Signing", floor="floors:Signing", ccxt="peers:CcxtSigning") | {BPX: "peers:BpxSigning"},
     "orders": _both("order_path:Orders", floor="floors:Orders", ccxt="peers:CcxtOrders") | {BPX: "peers:BpxOrders"},
     "cancel": _both("order_path:Cancels"),
     "ten": _both("order_path:TenOrders", floor="floors:TenOrders", ccxt="peers:CcxtTenOrders"),
@@ -21,9 +20,9 @@ CONTESTANTS: dict[str, dict[str, str]] = {
     "cancel_all": _both("connections:CancelAll"),
     "start": _both("connections:Start"),
     "poll": _both("connections:Poll"),
-    "books": _both("books:InProcess", floor="floors:Books", ccxt="peers:CcxtBooks"),
-    "stream": _both("books:Sockets", floor="floors:Stream", ccxt="peers:CcxtStream"),
-    "fills": _both("account:Fills", floor="floors:Fills"),
-    "balance": _both("account:Balance", floor="floors:Balance"),
+    "books": _both("books:InProcess", floor="floors_streams:Books", ccxt="peers:CcxtBooks"),
+    "stream": _both("books:Sockets", floor="floors_streams:Stream", ccxt="peers:CcxtStream"),
+    "fills": _both("account:Fills", floor="floors_streams:Fills"),
+    "balance": _both("account:Balance", floor="floors_streams:Balance"),
     "garbage": _both("account:Garbage"),
 }

@@ -39,10 +39,10 @@ class FedSocket:
         """Tell whether everything was delivered and whoever reads has come back for more."""
         return not self._fed.is_set()
 
-    async def receive(self, timeout: float | None = None) -> aiohttp.WSMessage:  # noqa: ASYNC109 - aiohttp's name
+    async def receive(self, timeout: float | None = None) -> aiohttp.WSMessage:
         """Deliver the next frame."""
         if self._is_done is not None and self._next:
-            while not self._is_done():
+            while not self._is_done():  # noqa: ASYNC110 - each turn of the loop counts
                 await asyncio.sleep(0)
             self.came_back_at.append(time.perf_counter())
         while self._next >= len(self._frames):

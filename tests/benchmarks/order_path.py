@@ -216,7 +216,7 @@ class FullWindow(Contestant):
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
-        p99 = quantiles(late, n=100, method="inclusive")[98]
+        p99 = quantiles(late, n=100, method="inclusive")[98] if len(late) > 1 else late[0]
         return {"p50_ms": median(late) * 1e3, "p99_ms": p99 * 1e3, "cpu_pct": share * 100, "cancel_ms": wait_s * 1e3}
 
     async def _ours_full(self, throttler: Any, read: str) -> list[Any]:
@@ -252,5 +252,3 @@ async def _limited_wait(call: Any) -> float:
 
 def _median_us(seconds: Iterable[float]) -> float:
     return median(seconds) * 1e6
-
-

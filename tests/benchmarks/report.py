@@ -1,13 +1,15 @@
 """Write what a run found: a table for the screen, and BENCHMARKS.md with the place, the date and the goals missed."""
 
+import os
 import platform
 import re
+import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-from tests.benchmarks.contestants import BPX, BUILT_IN, CCXT, CONTESTANTS, FLOOR, OURS
+from tests.benchmarks.contestants import BPX, BUILT_IN, CCXT, CONTESTANTS, FLOOR, OURS, PEERS
 from tests.benchmarks.rows import EXPERIMENTS, Row
 from tests.benchmarks.runner import Figure, Rounds, figure, ratio
 
@@ -88,15 +90,25 @@ def processor() -> str:
     return found[1].strip() if found else platform.machine()
 
 
-def place(command: str, cores: int, load: float) -> str:
+def versions_of_peers(python: Path | None) -> str:
+    """Return the peers' versions, as their own environment tells them."""
+    if python is None:
+        return ""
+    code = "from importlib import metadata as m; print(', '.join(f'{n} {m.version(n)}' for n in %r))"
+    names = [*PEERS, "orjson", "aiohttp"]
+    done = subprocess.run([python, "-c", code % names], check=True, capture_output=True, text=True)
+    return f"; peers: {done.stdout.strip()}"
+
+
+def place(command: str, load: float, python_of_peers: Path | None = None) -> str:
     """Return where and when the run was made."""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in VERSIONS)
     now = datetime.now(timezone.utc)
     return "\n".join(
         [
             f"- Date: {now:%Y-%m-%d %H:%M} UTC",
-            f"- Machine: {processor()}, {cores} cores, {platform.system()}; load of the minute before: {load:.2f}",
-            f"- Versions: Python {platform.python_version()}, {versions}",
+            f"- Machine: {processor()}, {os.cpu_count()} cores, {platform.system()}; load before the run {load:.2f}",
+            f"- Versions: Python {platform.python_version()}, {versions}{versions_of_peers(python_of_peers)}",
             f"- Command: `{command}`",
         ]
     )
@@ -108,3 +120,17 @@ def write(body: str, document: Path = DOCUMENT) -> None:
     before, rest = text.split(_BEGIN)
     _, after = rest.split(_END)
     document.write_text(f"{before}{_BEGIN}\n{body}\n{_END}{after}", encoding="utf-8")
+
+
+def headlines(document: Path = DOCUMENT) -> str:
+    """Return what README shows of the last complete run: path, unit, ours, the built-in's, and the ratio."""
+    text = document.read_text(encoding="utf-8")
+    results = text.split(_BEGIN)[1].split(_END)[0]
+    rows = [line.strip("| ").split(" | ") for line in results.splitlines() if line.startswith("| ")]
+    if not rows:
+        return "No complete run yet."
+    places = [rows[0].index(name) for name in ("path", "unit", OURS, BUILT_IN, f"{BUILT_IN} / {OURS}")]
+    head = ["path", "unit", "this connector", "Hummingbot's own", "times better"]
+    lines = [head] + [[row[place].split(" (")[0] for place in places] for row in rows[1:] if row[places[3]].strip()]
+    text_lines = ["| " + " | ".join(cells) + " |" for cells in lines]
+    return "\n".join([text_lines[0], "|" + "---|" * len(head), *text_lines[1:]])

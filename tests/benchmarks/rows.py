@@ -124,7 +124,6 @@ ROWS = [
     Row("the same, 100 levels", "books-large", "us", "us", (_built_in(3.8), _floor(1.8), _ccxt(3.3))),
     Row("one small depth message through the process", "books-small", "single_us", "us", (_built_in(13), _floor(1.9))),
     Row("through sockets, 5,000 frames/s: CPU per frame", "stream-5000", "cpu_us", "us", (_built_in(2.1), _ccxt(5))),
-    Row("the same, send -> book, median", "stream-5000", "late_us", "us"),
     Row("through sockets, burst of 20,000 frames", "stream-5000", "burst_per_s", "frames/s", (_built_in(4.5),),
         more_is_better=True),
     Row("CPU at 20 pairs x 50 frames/s", "stream-1000", "cpu_pct", "%", (_built_in(1.9), _ccxt(4.5))),

@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -19,6 +19,7 @@ from tests.benchmarks.contestants import BUILT_IN, CONTESTANTS, PEERS
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSWER_S = 300.0
+FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -153,10 +154,13 @@ class Workers:
             await self._running[variant].start()
         return self._running[variant]
 
-    async def release(self) -> None:
-        """End what the next experiment does not need."""
+    async def release(self, failed: Iterable[str] = ()) -> None:
+        """End what the next experiment does not need, and whoever failed and may have left anything half done."""
         if not self._keeps:
             await self.close()
+        for variant in failed:
+            if variant in self._running:
+                await self._running.pop(variant).stop()
 
     async def close(self) -> None:
         """End all processes."""
@@ -174,32 +178,41 @@ async def run(
 ) -> Rounds:
     """Prepare all contestants, let them take turns round by round, and return their values."""
     result = Rounds()
-    ready: list[Worker] = []
-    request = {"experiment": experiment.kind, "options": experiment.options_for(is_quick)}
     try:
-        for variant in CONTESTANTS[experiment.kind]:
-            if only and variant not in only:
-                continue
-            if not workers.can_run(variant):
-                result.absent[variant] = "not installed"
-                continue
-            worker = await workers.get(variant)
-            answer = await _ask(worker, {**request, "variant": variant}, result, tell)
-            if answer is not None:
-                ready.append(worker)
-                result.values[variant] = []
+        ready = await _prepared(experiment, workers, is_quick, only, result, tell)
         for number in range(rounds or (1 if is_quick else experiment.rounds)):
             turn = number % max(1, len(ready))
             for worker in ready[turn:] + ready[:turn]:
                 if worker.variant not in result.absent:
                     answer = await _ask(worker, {"round": number}, result, tell)
-                    result.values[worker.variant].append(answer or {})
+                    result.values[worker.variant] += [] if answer is None else [answer]
         for worker in ready:
             if worker.variant not in result.absent:
                 await _ask(worker, {"finish": True}, result, tell)
     finally:
-        await workers.release()
+        await workers.release(variant for variant, reason in result.absent.items() if reason == FAILED)
     return result
+
+
+async def _prepared(
+    experiment: Experiment,
+    workers: Workers,
+    is_quick: bool,
+    only: Sequence[str],
+    result: Rounds,
+    tell: Callable[[str], None],
+) -> list[Worker]:
+    """Return the contestants that can take part, ready for their first round."""
+    ready = []
+    request = {"experiment": experiment.kind, "options": experiment.options_for(is_quick)}
+    wanted = [variant for variant in CONTESTANTS[experiment.kind] if not only or variant in only]
+    result.absent.update({variant: "not installed" for variant in wanted if not workers.can_run(variant)})
+    started = {variant: await workers.get(variant) for variant in wanted if variant not in result.absent}
+    for variant, worker in started.items():
+        if await _ask(worker, {**request, "variant": variant}, result, tell) is not None:
+            ready.append(worker)
+            result.values[variant] = []
+    return ready
 
 
 async def _ask(
@@ -210,7 +223,7 @@ async def _ask(
         answer = await worker.ask(request)
     except (WorkerFailed, OSError, asyncio.TimeoutError) as error:
         tell(str(error) or type(error).__name__)
-        answer = {"absent": "failed"}
+        answer = {"absent": FAILED}
     if "absent" in answer:
         result.absent[worker.variant] = answer["absent"]
         return None

@@ -155,7 +155,7 @@ class Exchange:
         begun = time.perf_counter()
         for number, (_, text) in enumerate(frames):
             # A timer of the event loop is good for a millisecond, so the loop turns until a frame is due.
-            while time.perf_counter() < begun + number / rate:
+            while time.perf_counter() < begun + number / rate:  # noqa: ASYNC110
                 await asyncio.sleep(0)
             packed_frame = ws_frame(text.encode())
             for listener in list(self.listeners):
@@ -177,12 +177,12 @@ class Connection(asyncio.Protocol):
         self._buffer = b""
         self._is_stream = False
         self._transport: asyncio.Transport | None = None
-        self._free_at = 0.0
+        self._open_at = self._last_at = 0.0
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         if self._delay_s:
-            self._free_at = asyncio.get_running_loop().time() + 4 * self._delay_s
+            self._open_at = asyncio.get_running_loop().time() + 4 * self._delay_s
 
     def connection_lost(self, _: Exception | None) -> None:
         self._exchange.listeners.discard(self)
@@ -193,8 +193,8 @@ class Connection(asyncio.Protocol):
             self._take(data)
             return
         loop = asyncio.get_running_loop()
-        self._free_at = max(self._free_at, loop.time() + self._delay_s)
-        loop.call_at(self._free_at, self._take, data)
+        self._last_at = max(self._last_at, max(self._open_at, loop.time()) + self._delay_s)
+        loop.call_at(self._last_at, self._take, data)
 
     def send(self, data: bytes) -> None:
         """Send at once, or over the slow line."""
@@ -226,10 +226,12 @@ class Connection(asyncio.Protocol):
             method, target, _ = head[0].decode().split(" ")
             answer = self._exchange.answer(method, target, body, now)
             kind = b"text/plain" if target.endswith(("/time", "/ping")) else b"application/json"
-            self.send(b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (kind, len(answer), answer))
+            self.send(
+                b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (kind, len(answer), answer)
+            )
 
     def _upgrade(self, key: bytes) -> None:
-        accept = base64.b64encode(hashlib.sha1(key + _GUID).digest())  # noqa: S324 - RFC 6455 asks for it
+        accept = base64.b64encode(hashlib.sha1(key + _GUID).digest())
         self._is_stream = True
         head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         self.send(head + b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept)

@@ -1,10 +1,12 @@
 """Make our connector and the built-in one ready to be measured, in the same way and in the same situation.
 
-Situations of a market maker: *idle* = nothing open, an empty rate window; *normal* = 20 open orders, 60 done in the last
-30 s, 240 requests in the last minute; *hot* = 40 open, 600 done, 1,500 requests.
+Situations of a market maker: *idle* = nothing open, an empty rate window; *normal* = 20 open orders, 60 done in the
+last 30 s, 240 requests in the last minute; *hot* = 40 open, 600 done, 1,500 requests.
 """
 
 import asyncio
+import base64
+import itertools
 import logging
 import os
 import sys
@@ -22,13 +24,11 @@ from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
 from hummingbot.core.event.event_forwarder import EventForwarder
 from hummingbot.core.event.events import MarketEvent
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
+from nacl.signing import SigningKey
 
 from tests.benchmarks import wire
 from tests.benchmarks.contestants import OURS
 
-# The pair of RFC 8032, section 7.1, test 1: published, so that no money can ever hang on it.
-API_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
-API_SECRET = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="
 PRICE = Decimal("100.00")
 AMOUNT = Decimal("1")
 
@@ -45,24 +45,49 @@ class Situation:
 SITUATIONS = {"idle": Situation(), "normal": Situation(20, 60, 240), "hot": Situation(40, 600, 1_500)}
 
 
+_accounts = itertools.count(1)
+
+
+def new_key_pair() -> tuple[str, str]:
+    """Return the key pair of an account that nobody has used: our connectors of one account share its limits."""
+    key = SigningKey(next(_accounts).to_bytes(32, "big"))
+    return base64.b64encode(bytes(key.verify_key)).decode(), base64.b64encode(bytes(key)).decode()
+
+
 def make_connector(variant: str, url: str, pairs: list[str]) -> Any:
-    """Return a new connector that talks to the stand-in at a URL."""
+    """Return a new connector that talks to the stand-in at a URL, for an account of its own."""
+    keys = new_key_pair()
     logging.getLogger().setLevel(logging.WARNING)
     if variant == OURS:
         from backpack_connector.backpack_exchange import BackpackExchange
         from backpack_connector.hosts import SIMULATOR_URL_VARIABLE
 
         os.environ[SIMULATOR_URL_VARIABLE] = url
-        connector: Any = BackpackExchange(API_KEY, API_SECRET, trading_pairs=pairs, domain="backpack_simulator")
+        connector: Any = BackpackExchange(*keys, trading_pairs=pairs, domain="backpack_simulator")
     else:
         from hummingbot.connector.exchange.backpack import backpack_constants
         from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange as BuiltIn
 
         assert "backpack_connector.backpack_exchange" not in sys.modules, "the plugin must be off"
         backpack_constants.REST_URL, backpack_constants.WSS_URL = f"{url}/", f"ws{url[4:]}/"
-        connector = BuiltIn(API_KEY, API_SECRET, trading_pairs=pairs)
+        connector = BuiltIn(*keys, trading_pairs=pairs)
     connector._set_current_timestamp(time.time())
     return connector
+
+
+def open_order(name: int, pair: str) -> InFlightOrder:
+    """Return a limit order of Hummingbot's that is open at the exchange."""
+    return InFlightOrder(
+        client_order_id=str(name),
+        exchange_order_id=f"7{name:09d}",
+        trading_pair=pair,
+        order_type=OrderType.LIMIT,
+        trade_type=TradeType.BUY,
+        amount=Decimal(1000),
+        price=PRICE,
+        creation_timestamp=time.time(),
+        initial_state=OrderState.OPEN,
+    )
 
 
 class Side:
@@ -94,20 +119,9 @@ class Side:
         """Place a limit order that rests."""
         return self.connector.buy(self.pairs[0], AMOUNT, OrderType.LIMIT, PRICE)
 
-    def new_order(self, number: int, exchange_id: str | None = None, client_id: str | None = None) -> InFlightOrder:
-        """Return an order that is open at the exchange."""
-        name = client_id or str(next(self._names))
-        return InFlightOrder(
-            client_order_id=name,
-            exchange_order_id=exchange_id or f"7{int(name):09d}",
-            trading_pair=self.pairs[number % len(self.pairs)],
-            order_type=OrderType.LIMIT,
-            trade_type=TradeType.BUY,
-            amount=Decimal(1000),
-            price=PRICE,
-            creation_timestamp=time.time(),
-            initial_state=OrderState.OPEN,
-        )
+    def new_order(self, number: int) -> InFlightOrder:
+        """Return an order that is open at the exchange, of one of the pairs in turn."""
+        return open_order(next(self._names), self.pairs[number % len(self.pairs)])
 
     def track(self, open_orders: int, done_orders: int) -> list[InFlightOrder]:
         """Let the tracker know so many open orders and so many that ended lately, and no others; return the open."""
@@ -142,9 +156,12 @@ class Side:
             while pool.used < calls:
                 await self.connector._throttler.acquire("execute_order")
             return
+        from hummingbot.core.api_throttler.async_request_context_base import AsyncRequestContextBase
         from hummingbot.core.api_throttler.data_types import TaskLog
 
         throttler, now = self.connector._throttler, time.time()
+        # Its warning that the limit is near would load Hummingbot's whole application, once.
+        AsyncRequestContextBase._last_max_cap_warning_ts = now + 3_600
         limits = [throttler._id_to_limit_map[name] for name in ("api/v1/order", "GLOBAL")]
         self._filled = [
             TaskLog(timestamp=now - 55.0 * (calls - number) / calls, rate_limit=limit, weight=1)

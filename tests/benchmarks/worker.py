@@ -1,7 +1,7 @@
 """Run the rounds of one contestant in a process of its own, as the standard input asks, with its own stand-in server.
 
-A request is one line of JSON, {"experiment", "variant", "options"} to prepare, then {"round": n}, then {"finish": true};
-each is answered by one line. Whatever else the process prints goes to its error output.
+A request is one line of JSON: {"experiment", "variant", "options"} to prepare, then {"round": n}, then
+{"finish": true}. Each is answered by one line. Whatever else the process prints goes to its error output.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class StandIn:
 
     def _ask(self, path: str, body: Any = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(urllib.request.Request(self.url + path, data=data), timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(urllib.request.Request(self.url + path, data=data), timeout=30) as answer:
             return json.loads(answer.read())
 
 

@@ -8,7 +8,7 @@ import contextvars
 import itertools
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -16,14 +16,19 @@ from hummingbot.core.clock import Clock
 from hummingbot.core.clock_mode import ClockMode
 from hummingbot.core.data_type.common import OrderType, PositionAction
 from hummingbot.core.event.event_forwarder import SourceInfoEventForwarder
-from hummingbot.core.event.events import FundingPaymentCompletedEvent, MarketEvent
+from hummingbot.core.event.events import FundingPaymentCompletedEvent, MarketEvent, OrderFilledEvent
 
 from backpack_connector.backpack_exchange import BackpackExchange
 from backpack_perpetual_connector.backpack_perpetual_derivative import BackpackPerpetualDerivative
+from tests.chaos.growth import Growth
 from tests.chaos.venue import Venue
 
 T = TypeVar("T")
 Deed = Callable[[random.Random], None]
+Fill = tuple[str, str, Decimal, Decimal, Decimal, str]
+"""Order id, trade id, price, quantity, fee, token of the fee."""
+Payment = tuple[str, int, Decimal]
+"""Pair, end of the interval in seconds since the epoch, USDC."""
 
 PAIRS = ("SOL-USDC", "BTC-USDC")
 EXTRA_PAIR = "ETH-USDC"
@@ -112,14 +117,19 @@ class Bot:
         self.ids: list[str] = []
         self.closing: set[str] = set()
         """Orders that may end as `nothing to close` without having been at the exchange."""
-        self.events: list[tuple[str, Any]] = []
-        self.funding: list[FundingPaymentCompletedEvent] = []
+        self._names: dict[str, list[str]] = {}
+        self._fills: list[Fill] = []
+        self._payments: list[Payment] = []
         self._forwarder = SourceInfoEventForwarder(self._remember)
         self._deeds: list[Deed] = []
         """What it does next, so that a short run has some of everything."""
-        self.starting_pairs = list(PAIRS)
+        self.wanted_pairs: tuple[str, ...] = PAIRS
+        """What it trades: what it begins with, and what has come and not gone."""
+        self.deaths_s: list[tuple[float, float]] = []
+        """When it was killed and when it began again, seconds since the epoch."""
         self.is_away = False
         """There is no connector that would take an order just now."""
+        self._growth: Growth | None = None
         self.life = self._new_life()
 
     @property
@@ -134,7 +144,7 @@ class Bot:
         """Return a new connector for the venue's account."""
         make: Callable[..., Any] = BackpackPerpetualDerivative if kind == "perpetual" else BackpackExchange
         domain = "backpack_perpetual_simulator" if kind == "perpetual" else "backpack_simulator"
-        return make(venue.key, venue.secret, trading_pairs=list(self.starting_pairs), domain=domain)
+        return make(venue.key, venue.secret, trading_pairs=list(self.wanted_pairs), domain=domain)
 
     def _listen(self, connector: Any) -> None:
         for event in _EVENTS:
@@ -145,14 +155,29 @@ class Bot:
             connector.remove_listener(event, self._forwarder)
 
     def _remember(self, tag: int, _: Any, event: Any) -> None:
+        # The values, not the event: what a connector has let go of must not stay alive through this.
         if isinstance(event, FundingPaymentCompletedEvent):
-            self.funding.append(event)
-        else:
-            self.events.append((MarketEvent(tag).name, event))
+            self._payments.append((event.trading_pair, int(event.timestamp), event.amount))
+            return
+        self._names.setdefault(event.order_id, []).append(MarketEvent(tag).name)
+        if isinstance(event, OrderFilledEvent):
+            fee = event.trade_fee.flat_fees[0]
+            trade_id = str(event.exchange_trade_id)
+            self._fills.append((event.order_id, trade_id, event.price, event.amount, fee.amount, fee.token))
 
     def begin(self) -> None:
         """Start the connector."""
         self.life.begin()
+
+    def note_size(self) -> None:
+        """Note what the connector holds while nothing has happened yet."""
+        self._growth = Growth(self.connector, self.life.tasks())
+
+    def grown(self) -> Iterator[str]:
+        """Yield a sentence for each thing of which the connector holds more than it has reason to."""
+        if self._growth is not None:
+            more = max(0, len(self.connector.trading_pairs) - len(PAIRS))
+            yield from self._growth.since(self.connector, self.life.tasks(), more)
 
     async def stop(self) -> None:
         """Stop the connector."""
@@ -241,23 +266,25 @@ class Bot:
 
     def names(self, order_id: str) -> list[str]:
         """Return the names of an order's events, in their order."""
-        return [name for name, event in self.events if event.order_id == order_id]
+        return list(self._names.get(order_id, ()))
 
-    def fills(self) -> list[tuple[Any, ...]]:
-        """Return every fill that was told: (order id, trade id, price, quantity, fee, token)."""
-        rows = []
-        for name, event in self.events:
-            if name == "OrderFilled":
-                fee = event.trade_fee.flat_fees[0]
-                rows.append(
-                    (event.order_id, str(event.exchange_trade_id), event.price, event.amount, fee.amount, fee.token)
-                )
-        return rows
+    def fills(self) -> list[Fill]:
+        """Return every fill that was told."""
+        return self._fills
+
+    def payments(self) -> list[Payment]:
+        """Return every funding payment that was told."""
+        return self._payments
 
     def position(self, pair: str) -> tuple[Decimal, Decimal]:
         """Return the signed quantity and the entry price of the position in a pair; zeros when there is none."""
         position = self.connector.account_positions.get(pair)
         return (Decimal(0), Decimal(0)) if position is None else (position.amount, position.entry_price)
+
+    def leverage(self, pair: str) -> int:
+        """Return the leverage that the connector shows for a pair."""
+        leverage: int = self.connector.get_leverage(pair)
+        return leverage
 
     def book(self, pair: str) -> tuple[dict[float, float], dict[float, float]]:
         """Return the bids and asks that the connector shows, price to quantity."""

@@ -7,13 +7,15 @@ table shows what a fault does to them:
 - an event that comes twice, and a fill that is told before its order;
 - a short position with a positive amount, because its side says what it is;
 - figures that are right no sooner than some minutes later: they are asked for every two minutes;
-- the task that polls funding payments, which no stop ends;
+- the tasks that poll funding payments, one more with each reconnect, which no stop ends; what else piles up;
+- the leverage limit, which they ask for once;
 - client order ids that the two connectors give out both when they place orders in the same millisecond: here they share
   the counter from which the ids come.
 """
 
+import asyncio
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
 from decimal import Decimal
 from types import ModuleType
 from typing import Any
@@ -37,7 +39,7 @@ _counters: WeakKeyDictionary[Venue, NonceCreator] = WeakKeyDictionary()
 
 
 def _module(name: str) -> ModuleType:
-    """Return a module of the built-in connectors; in this process the plugin is switched off for good."""
+    """Return a module of the built-in connectors; the plugin is off in this process from now on."""
     registration.unregister()
     module = importlib.import_module(name)
     assert module.__name__ == name, f"{name} is the plugin's {module.__name__}."
@@ -57,6 +59,10 @@ class BuiltinBot(Bot):
 
     settling_s = SETTLING_S
 
+    def __init__(self, kind: str, venue: Venue) -> None:
+        self._polling: set[asyncio.Task[Any]] = set()
+        super().__init__(kind, venue)
+
     def make_connector(self, kind: str, venue: Venue) -> Any:
         """Return the connector, made as Hummingbot makes it."""
         _point_at(venue.simulator)
@@ -66,15 +72,33 @@ class BuiltinBot(Bot):
         else:
             make = _module(f"{_EXCHANGE}exchange").BackpackExchange
         connector = make(venue.key, venue.secret, trading_pairs=list(PAIRS))
+        if kind == "perpetual":
+            connector._funding_payment_polling_loop = self._remembered(connector._funding_payment_polling_loop)
         connector._nonce_creator = _counters.setdefault(venue, connector._nonce_creator)
         return connector
 
     async def stop(self) -> None:
         """Stop as Hummingbot does at its end, and end what it leaves behind."""
         await super().stop()
-        polling = getattr(self.connector, "_funding_fee_polling_task", None)
-        if polling is not None:
-            polling.cancel()
+        for task in self._polling:
+            task.cancel()
+
+    def _remembered(self, poll: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], Coroutine[Any, Any, None]]:
+        async def remembered() -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            self._polling.add(task)
+            await poll()
+
+        return remembered
+
+    def grown(self) -> Iterator[str]:
+        """Yield nothing: what they hold is not looked at."""
+        return iter(())
+
+    def leverage(self, pair: str) -> int:
+        """Return the account's leverage limit, whatever the connector shows."""
+        return int(self.venue.exchange.open_account(self.venue.key).leverage_limit)
 
     def names(self, order_id: str) -> list[str]:
         """Return the names of an order's events: the creation first, everything but fills once."""

@@ -165,7 +165,7 @@ def planned_faults(fault: str, chance: random.Random, venue: Venue, duration_s: 
         kinds = chance.sample(sorted(_PARAMETERS), chance.randint(*_MIXTURE_SIZE))
     else:
         kinds = [FaultKind(fault)] * chance.randint(2, 3)
-    plan = []
+    plan: list[tuple[float, Fault]] = []
     for kind in kinds:
         begins_s = chance.uniform(0.05, 0.7) * duration_s
         if kind in _NEED_A_NEW_CONNECTION:
@@ -173,16 +173,21 @@ def planned_faults(fault: str, chance: random.Random, venue: Venue, duration_s: 
         for _ in range(6 if kind in _ACTS else 1):
             parameters = _PARAMETERS[kind](chance, venue)
             if fault != MIXTURE and not plan:
-                # The first one begins early and strikes everywhere, so that it surely strikes.
                 begins_s = 0.02 * duration_s
-                parameters = {name: value for name, value in parameters.items() if name not in _SCOPE}
-                if kind is FaultKind.REQUEST_DELAYED:
-                    parameters["jitter_s"] = min(parameters["jitter_s"], LONGEST_DELAY_OF_READS_S)
+                parameters = _sure_to_strike(kind, parameters)
             elif kind not in HOLDING and chance.random() < 0.5:
                 parameters["duration_s"] = chance.uniform(0.05, 0.5) * duration_s
             plan.append((begins_s, _made(kind, parameters, chance)))
             begins_s = chance.uniform(0.05, 0.9) * duration_s
     return sorted(plan, key=lambda entry: entry[0])
+
+
+def _sure_to_strike(kind: FaultKind, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a fault that strikes everywhere."""
+    everywhere = {name: value for name, value in parameters.items() if name not in _SCOPE}
+    if kind is FaultKind.REQUEST_DELAYED:
+        everywhere["jitter_s"] = min(everywhere["jitter_s"], LONGEST_DELAY_OF_READS_S)
+    return everywhere
 
 
 def distance(chance: random.Random) -> list[Fault]:

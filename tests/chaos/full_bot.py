@@ -23,12 +23,20 @@ CANCEL_ALL_S = 15.0
 class FullBot(Bot):
     """One of our connectors, with everything that it can do."""
 
+    rare_deeds: tuple[str, ...] = (
+        "cancel_all",
+        "change_pairs",
+        "change_pairs",
+        "reconnect",
+        "restart",
+        *["leverage"] * 2,
+    )
+
     def __init__(self, kind: str, venue: Venue) -> None:
         super().__init__(kind, venue)
         self._under_way: set[asyncio.Task[Any]] = set()
         self._rare: list[Deed] = []
-        self.deaths_s: list[tuple[float, float]] = []
-        """When it was killed and when it began again, seconds since the epoch."""
+        self._is_changing = False
 
     def deeds(self, chance: random.Random) -> list[Deed]:
         """Return what it will do next: some of everything, with a few of the rare things."""
@@ -36,9 +44,7 @@ class FullBot(Bot):
         deeds += [self._ioc, self._batch, self._cancel_several, self._stop, self._stop_market, self._with_exits]
         for _ in range(RARE_DEEDS):
             if not self._rare:
-                self._rare = [self._cancel_all, self._change_pairs, self._change_pairs, self._reconnect, self._restart]
-                if self.kind == "perpetual":
-                    self._rare += [self._leverage, self._leverage]
+                self._rare = [getattr(self, f"_{name}") for name in self.rare_deeds]
                 chance.shuffle(self._rare)
             deeds.append(self._rare.pop())
         return deeds
@@ -132,12 +138,22 @@ class FullBot(Bot):
     # The connector itself
 
     def _leverage(self, chance: random.Random) -> None:
-        self.life.call(self.connector.set_leverage, chance.choice(self.pairs), chance.randint(2, 20))
+        if self.kind == "perpetual":
+            self.life.call(self.connector.set_leverage, chance.choice(self.pairs), chance.randint(2, 20))
 
     def _change_pairs(self, chance: random.Random) -> None:
+        if not self._is_changing:
+            self._begin_inside(self._change_pair())
+
+    async def _change_pair(self) -> None:
         is_there = EXTRA_PAIR in self.connector.trading_pairs
         change = self.connector.remove_trading_pair if is_there else self.connector.add_trading_pair
-        self._begin_inside(change(EXTRA_PAIR))
+        self._is_changing = True
+        try:
+            if await change(EXTRA_PAIR):
+                self.wanted_pairs = PAIRS if is_there else (*PAIRS, EXTRA_PAIR)
+        finally:
+            self._is_changing = False
 
     def _reconnect(self, chance: random.Random) -> None:
         self._begin_inside(self._stop_and_start(chance.uniform(0, LONGEST_PAUSE_S)))
@@ -156,7 +172,6 @@ class FullBot(Bot):
         died_s, dead = time.time(), self.life
         saved = json.loads(json.dumps(dead.connector.tracking_states))  # as the data base gives it back
         self._stop_listening(dead.connector)
-        self.starting_pairs = list(dead.connector.trading_pairs)
         await dead.kill()
         dead.connector._journal.close()  # the kernel does this when a process ends
         await asyncio.sleep(pause_s)

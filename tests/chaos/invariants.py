@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from backpack_connector.protocol.enums import OrderStatus, Side
+from backpack_connector.simulator.clock import s_from_us
 from backpack_connector.simulator.orders import Order
-from tests.chaos.bots import Bot, symbol_of
+from tests.chaos.bots import PAIRS, Bot, symbol_of
+from tests.chaos.growth import task_name
 from tests.chaos.venue import Venue
 
 USDC_ROUNDING = Decimal("0.00001")
@@ -18,7 +20,8 @@ def violations(bots: Sequence[Bot], venue: Venue) -> list[str]:
     """Return everything that a bot and the exchange do not agree on."""
     found = of_history(bots, venue)
     for bot in bots:
-        found += [f"{bot.kind}: {sentence}" for sentence in (*_of_books(bot, venue), *_of_money(bot, venue))]
+        now = (*_of_books(bot, venue), *_of_money(bot, venue), *_of_missing_funding(bot, venue), *bot.grown())
+        found += [f"{bot.kind}: {sentence}" for sentence in now]
     return found
 
 
@@ -27,6 +30,7 @@ def of_history(bots: Sequence[Bot], venue: Venue) -> list[str]:
     found = [*_of_what_was_sent(venue), *_of_pools(venue)]
     for bot in bots:
         found += [f"{bot.kind}: {sentence}" for sentence in (*_of_orders(bot, venue), *_of_fills(bot, venue))]
+        found += [f"{bot.kind}: {sentence}" for sentence in _of_funding(bot, venue)]
     return found
 
 
@@ -43,10 +47,7 @@ def _of_what_was_sent(venue: Venue) -> Iterator[str]:
 
 
 def _of_pools(venue: Venue) -> Iterator[str]:
-    # aiohttp repeats a read or a cancel by itself when its connection ends, and the connector cannot count that.
-    rows = venue.simulator.faults.payload()
-    unseen = sum(row["struck"] for row in rows if row["kind"] in ("answer_lost", "request_lost"))
-    if len(venue.beyond_the_pools) > unseen:
+    if venue.beyond_the_pools:
         operations = ", ".join(sorted(set(venue.beyond_the_pools)))
         yield f"{len(venue.beyond_the_pools)} requests were beyond the exchange's request pools: {operations}."
 
@@ -107,8 +108,34 @@ def _of_fills(bot: Bot, venue: Venue) -> Iterator[str]:
         yield f"Order {order_id}: fill {trade_id} ({quantity} at {price}, fee {fee} {token}) was told, but is not so."
 
 
+def _paid(bot: Bot, venue: Venue) -> Counter[tuple[str, int, Decimal]]:
+    """Return the funding payments of the markets that the bot has traded all the time."""
+    pairs = {symbol_of(bot.kind, pair): pair for pair in PAIRS}
+    return Counter(
+        (pairs[payment.symbol], s_from_us(payment.interval_end_us), payment.amount)
+        for payment in venue.exchange.open_account(venue.key).funding_payments
+        if payment.symbol in pairs
+    )
+
+
+def _of_funding(bot: Bot, venue: Venue) -> Iterator[str]:
+    told = Counter(row for row in bot.payments() if row[0] in PAIRS)
+    for (pair, end_s, amount), count in sorted((told - _paid(bot, venue)).items()):
+        yield f"The funding payment of {amount} in {pair} at {end_s} was told {count} times more than it was paid."
+
+
+def _of_missing_funding(bot: Bot, venue: Venue) -> Iterator[str]:
+    # A connector tells what is paid after its start: what was paid before that, and not told yet, is not its affair.
+    last_start_s = max((began_s for _, began_s in bot.deaths_s), default=0.0)
+    for (pair, end_s, amount), _ in sorted((_paid(bot, venue) - Counter(bot.payments())).items()):
+        if end_s > last_start_s:
+            yield f"The funding payment of {amount} in {pair} at {end_s} was not told."
+
+
 def _of_books(bot: Bot, venue: Venue) -> Iterator[str]:
-    for pair in bot.connector.trading_pairs:
+    if sorted(bot.connector.trading_pairs) != sorted(bot.wanted_pairs):
+        yield f"The connector trades {bot.connector.trading_pairs}, but was told to trade {bot.wanted_pairs}."
+    for pair in bot.wanted_pairs:
         if pair not in bot.connector.order_books:
             yield f"There is no book of {pair}."
         elif bot.book(pair) != venue.book(symbol_of(bot.kind, pair)):
@@ -133,7 +160,7 @@ def _of_balances(bot: Bot, venue: Venue) -> Iterator[str]:
 
 def _of_margin(bot: Bot, venue: Venue) -> Iterator[str]:
     exchange = venue.exchange
-    for pair in bot.connector.trading_pairs:
+    for pair in bot.wanted_pairs:
         true = exchange.ledger.positions(venue.key).get(symbol_of(bot.kind, pair))
         shown_quantity, shown_price = bot.position(pair)
         true_quantity = true.quantity if true is not None else Decimal(0)
@@ -141,6 +168,10 @@ def _of_margin(bot: Bot, venue: Venue) -> Iterator[str]:
             yield f"The position in {pair} is {true_quantity}, but the bot has {shown_quantity}."
         elif true is not None and abs(true.entry_price - shown_price) > USDC_ROUNDING:
             yield f"The position in {pair} began at {true.entry_price}, but the bot has {shown_price}."
+    limit = exchange.open_account(venue.key).leverage_limit
+    for pair in bot.wanted_pairs:
+        if bot.leverage(pair) != int(limit):
+            yield f"The leverage in {pair} is {limit}, but the bot has {bot.leverage(pair)}."
     margin = exchange.risk.margin(exchange.open_account(venue.key))
     figures = (
         ("net equity", margin.net_equity, bot.connector.get_balance("USDC")),
@@ -154,8 +185,4 @@ def _of_margin(bot: Bot, venue: Venue) -> Iterator[str]:
 def of_tasks(before: "set[asyncio.Task[object]]") -> list[str]:
     """Return a sentence for each task that runs now and did not before."""
     left = asyncio.all_tasks() - before - {asyncio.current_task()}
-    return sorted(f"A task is left after the stop: {_name(task)}." for task in left)
-
-
-def _name(task: "asyncio.Task[object]") -> str:
-    return getattr(task.get_coro(), "__qualname__", repr(task))
+    return sorted(f"A task is left after the stop: {task_name(task)}." for task in left)

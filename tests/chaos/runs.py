@@ -6,8 +6,9 @@ import os
 import random
 import time
 import traceback
+import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
@@ -84,15 +85,20 @@ class Outcome:
     cpu_s: float = 0.0
 
 
-def run_alone(plan: Plan, is_quiet: bool = True) -> Outcome:
+Story = Callable[[list[Bot], Venue, Outcome], Awaitable[None]]
+"""What happens between the connectors' getting ready and their stop."""
+
+
+def run_alone(plan: Plan, is_quiet: bool = True, story: Story | None = None) -> Outcome:
     """Make one run in a virtual event loop of its own, the connectors' warnings about faults kept off the screen."""
     if is_quiet:
         logging.disable(logging.CRITICAL)
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited")  # Hummingbot's, when it is cancelled
     began_s = time.process_time()
     random.seed(plan.seed)  # the jitter of the product's pauses
     begins_s = AN_HOUR_S - int(random.Random(plan.seed).uniform(0.1, 0.9) * min(plan.duration_s, 3600.0))
     try:
-        outcome = run_virtually(run(plan), begins_s)
+        outcome = run_virtually(run(plan, story or short_story), begins_s)
     except Exception as error:  # noqa: BLE001 - boundary of a run: its seed must not be lost
         outcome = Outcome(plan, ["The run itself broke off: " + "".join(traceback.format_exception(error)[-3:])])
     outcome.cpu_s = round(time.process_time() - began_s, 2)
@@ -122,7 +128,7 @@ def bot_class(plan: Plan) -> type[Bot]:
     return FullBot if plan.workload == FULL else Bot
 
 
-async def run(plan: Plan) -> Outcome:
+async def run(plan: Plan, story: Story) -> Outcome:
     """Make one run, and return what came of it."""
     outcome = Outcome(plan)
     before = asyncio.all_tasks()
@@ -132,22 +138,23 @@ async def run(plan: Plan) -> Outcome:
             kinds = KINDS if plan.kind == BOTH else (plan.kind,)
             venue = Venue(simulator, [symbol_of(kind, pair) for kind in kinds for pair in (*PAIRS, EXTRA_PAIR)])
             bots = [bot_class(plan)(kind, venue) for kind in kinds]
-            await _live(bots, venue, outcome)
+            await _live(bots, venue, outcome, story)
     await ConnectionsFactory().close()
     await until(lambda: not of_tasks(before), STOP_S)
     outcome.violations += of_tasks(before)
     return outcome
 
 
-async def _live(bots: list[Bot], venue: Venue, outcome: Outcome) -> None:
+async def _live(bots: list[Bot], venue: Venue, outcome: Outcome, story: Story) -> None:
     venue.make_markets()
     for bot in bots:
         bot.begin()
     if not await until(lambda: all(bot.connector.ready for bot in bots), START_S):
         outcome.violations.append("A connector did not get ready although nothing was wrong.")
     else:
-        await _trade(bots, venue, outcome)
-        await _settle(bots, venue, outcome)
+        for bot in bots:
+            bot.note_size()
+        await story(bots, venue, outcome)
     for bot in bots:
         await bot.stop()
     if not outcome.violations:
@@ -155,6 +162,12 @@ async def _live(bots: list[Bot], venue: Venue, outcome: Outcome) -> None:
     outcome.orders = sum(len(bot.ids) for bot in bots)
     outcome.accepted = len(venue.orders())
     outcome.fills = sum(len(bot.fills()) for bot in bots)
+
+
+async def short_story(bots: list[Bot], venue: Venue, outcome: Outcome) -> None:
+    """Let everybody trade for some minutes while faults strike, then compare everything."""
+    await _trade(bots, venue, outcome)
+    await settle(bots, venue, outcome)
 
 
 async def _trade(bots: list[Bot], venue: Venue, outcome: Outcome) -> None:
@@ -165,18 +178,18 @@ async def _trade(bots: list[Bot], venue: Venue, outcome: Outcome) -> None:
     outcome.faults = [repr(fault) for _, fault in faults]
     if chance.random() < 0.7:
         venue.simulator.faults.inject(*distance(chance))
-    struck = _Strikes(venue)
+    struck = Strikes(venue)
     start_s, step = time.monotonic(), 0
     while (now_s := time.monotonic() - start_s) < plan.duration_s:
         while faults and faults[0][0] <= now_s:
             struck.inject(faults.pop(0)[1])
-        _do_something(bots, venue, chance, step)
+        do_something(bots, venue, chance, step)
         step += 1
         await asyncio.sleep(chance.uniform(*chance.choice(_GAPS_S)))
     outcome.strikes = struck.counts()
 
 
-class _Strikes:
+class Strikes:
     """The faults of a run, and how often they strike."""
 
     def __init__(self, venue: Venue) -> None:
@@ -196,27 +209,22 @@ class _Strikes:
         return dict(counts)
 
 
-def _do_something(bots: list[Bot], venue: Venue, chance: random.Random, step: int) -> None:
-    what = chance.random()
-    if what < 0.6:
-        chance.choice(bots).act(chance)
-    elif what < 0.85:
-        venue.stranger_trades(chance)
-    elif what < 0.9:
-        venue.make_markets(400)
-    elif what < 0.95:
-        venue.owner_trades(chance)
-    elif what < 0.99:
-        venue.owner_cancels(chance)
-    else:
-        venue.owner_settles(chance)
+def do_something(bots: list[Bot], venue: Venue, chance: random.Random, step: int) -> None:
+    """Let somebody do something: a bot, a stranger, or the account's owner."""
+    deeds: list[tuple[float, Callable[[], None]]] = [
+        (0.6, lambda: chance.choice(bots).act(chance)),
+        (0.25, lambda: venue.stranger_trades(chance)),
+        (0.05, lambda: venue.make_markets(400)),
+        (0.05, lambda: venue.owner_trades(chance)),
+        (0.04, lambda: venue.owner_cancels(chance)),
+        (0.01, lambda: venue.owner_settles(chance)),
+    ]
+    chance.choices([deed for _, deed in deeds], [weight for weight, _ in deeds])[0]()
     if step % STEPS_BETWEEN_INDEX_MOVES == 0:
-        for symbol in venue.symbols:
-            if symbol.endswith("_PERP"):
-                venue.simulator.set_index_price(symbol, venue.price(symbol, chance.randint(-30, 30)))
+        venue.move_indices(chance)
 
 
-async def _settle(bots: list[Bot], venue: Venue, outcome: Outcome) -> None:
+async def settle(bots: list[Bot], venue: Venue, outcome: Outcome) -> None:
     """End the faults, and wait until everything is right; whatever is still wrong in the end is a violation."""
     venue.simulator.faults.end()
     start_s = time.monotonic()

@@ -5,6 +5,7 @@ what the built-in connectors are forgiven.
 """
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tests.chaos.runs import COMMON, Outcome, Plan
 README = Path(__file__).resolve().parents[2] / "README.md"
 OURS, BUILTIN = PEERS = ("ours", "builtin")
 DEFAULT_RUNS = 10
+WIDTH = 120
 
 IN_WORDS: Mapping[str, str] = {
     NONE: "nothing",
@@ -59,18 +61,22 @@ IN_WORDS: Mapping[str, str] = {
 
 # What a sentence of the invariants is about; the first pattern that fits counts.
 _SUBJECTS: Mapping[str, str] = {
+    r"The funding payment of": "funding payments wrong",
     r"was sent \d+ times|orders with the client id": "orders sent twice",
-    r"reported failed": "orders called failed that the exchange has",
+    r"reported failed": "orders wrongly called failed",
     r"the exchange never had it|nobody has placed it": "orders shown that do not exist",
-    r"it rests as|it ended as|not announced": "order states wrong",
+    r"it rests as|it ended as|not announced|but the bot has it as": "order states wrong",
     r"was not told": "fills missed",
-    r"was told, but is not so": "fills wrong",
-    r"The book of|no book of": "books wrong",
+    r"but is not so": "fills wrong",
+    r"differs from the exchange's|no book of": "books wrong",
     r"The position in": "positions wrong",
+    r"The leverage in": "leverage wrong",
     r"The balance of|are available|The net equity|The available margin": "balances wrong",
     r"not ready|did not get ready": "not ready",
     r"beyond the exchange's request pools": "request limits exceeded",
-    r"A task is left": "tasks left behind",
+    r"The connector trades": "pairs wrong",
+    r"has grown|tasks .*at the start": "more and more memory used",
+    r"A task is left|does not end within": "tasks left behind",
     r"The run itself broke off": "the connector breaks down",
 }
 
@@ -98,12 +104,12 @@ def subject(sentence: str) -> str:
 
 
 def plans(runs: int, seed: int) -> list[Plan]:
-    """Return all runs of a table."""
+    """Return all runs of a table, one peer after the other."""
     return [
         Plan(seed + number, fault, peer=peer, workload=COMMON)
+        for peer in PEERS
         for fault in IN_WORDS
         for number in range(runs)
-        for peer in PEERS
     ]
 
 
@@ -118,20 +124,11 @@ def text(outcomes: Iterable[Outcome], measurement: Measurement) -> str:
     hummingbot = metadata.version("hummingbot")
     some = next(iter(cells.values()))[0].plan
     head = (
-        f"Made on {measurement.day.isoformat()} by `{measurement.command}` with version {__version__} and Hummingbot "
-        f"{hummingbot}: {measurement.runs} runs for each cell, the same seeds on both sides, "
-        f"{some.duration_s:g} s of trading each."
+        f"Made on {measurement.day.isoformat()} by `{measurement.command}`: version {__version__} beside Hummingbot "
+        f"{hummingbot}, {measurement.runs} runs for each cell, {some.duration_s:g} s of trading in each run."
     )
-    return "\n".join(
-        [
-            head,
-            "",
-            f"| what breaks | this connector | Hummingbot {hummingbot}'s own |",
-            "|---|---|---|",
-            *rows,
-            "",
-        ]
-    )
+    columns = f"| what breaks | this connector | Hummingbot {hummingbot}'s own |"
+    return "\n".join([*textwrap.wrap(head, WIDTH), "", columns, "|---|---|---|", *rows, ""])
 
 
 def write(body: str, path: Path = README) -> None:

@@ -107,6 +107,12 @@ class Venue:
         quantity = self.quantity(symbol, chance.randint(20, 1_500))
         self._place(_STRANGERS, symbol, side, self.price(symbol, reach), quantity, time_in_force=time_in_force)
 
+    def move_indices(self, chance: random.Random) -> None:
+        """Move the underlying prices of the perpetual markets, and with them mark prices and margins."""
+        for symbol in self.symbols:
+            if symbol.endswith("_PERP"):
+                self.simulator.set_index_price(symbol, self.price(symbol, chance.randint(-30, 30)))
+
     def owner_trades(self, chance: random.Random) -> None:
         """Let the account's owner place an order by hand, of which the bots know nothing."""
         symbol, side = chance.choice(self.symbols), chance.choice(list(Side))

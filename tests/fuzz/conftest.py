@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.spot.conftest import no_session_outlives_its_loop, quick  # noqa: F401
+from tests.spot.conftest import answers_are_current, no_session_outlives_its_loop, quick  # noqa: F401
 
 
 @pytest.fixture

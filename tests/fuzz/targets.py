@@ -8,19 +8,22 @@ Fuzzers call them with anything: `tests.fuzz` guided by coverage, the tests with
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from backpack_connector.order_journal import OrderRecord, read_lines
 from backpack_connector.protocol import futures, models, units
 from backpack_connector.protocol.depth import DepthSequence
 from backpack_connector.protocol.enums import MarketType
 from backpack_connector.protocol.errors import BackpackError, ConfigurationError, RequestError, error_from_answer, shown
 from backpack_connector.protocol.messages import DepthUpdate, parse_message
-from backpack_connector.protocol.rest import read_response
+from backpack_connector.protocol.rest import read_response, read_server_time
 from backpack_connector.protocol.signing import Credentials, generate_key_pair, is_signed_by
 from backpack_connector.protocol.streams import split_stream_name
 from backpack_connector.protocol.symbols import symbol_of, trading_pair_of
@@ -200,7 +203,8 @@ def connect_input(data: bytes) -> None:
 def small_texts(data: bytes) -> None:
     """Times, numbers, symbols and names of streams."""
     text = _text(data)
-    for convert in (units.seconds_from_iso, units.decimal_from_text, lambda text: finite_number(text, "here")):
+    level = partial(finite_number, where="here")
+    for convert in (units.seconds_from_iso, units.decimal_from_text, level, read_server_time):
         try:
             convert(text)
         except BackpackError as error:
@@ -268,10 +272,51 @@ def simulator_frame(data: bytes) -> None:
         return
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target
-    for target in (rest_answer, stream_frame, connect_input, small_texts, simulator_request, simulator_frame)
-}
+def order_options(data: bytes) -> None:
+    """Options that a strategy gives to an order, as JSON; only this target needs Hummingbot."""
+    from hummingbot.core.data_type.common import OrderType, TradeType
+
+    from backpack_connector.order_control import read_control
+
+    try:
+        options = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(options, dict):
+        return
+    for order_type in (OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.MARKET):
+        for trade_type, market_type in ((TradeType.BUY, MarketType.SPOT), (TradeType.SELL, MarketType.PERP)):
+            try:
+                control = read_control(options, order_type, trade_type, market_type)
+            except ConfigurationError as error:
+                check_error(error)
+            else:
+                look_at(list(control.wire_fields().values()))
+
+
+def journal_file(data: bytes) -> None:
+    """A journal of orders, as a crash or a full disk may leave it."""
+    descriptor = os.memfd_create("journal")
+    try:
+        os.write(descriptor, data)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        _, records = read_lines(descriptor)
+        demand(all(isinstance(record, OrderRecord) for record in records.values()), "a record of another kind")
+    finally:
+        os.close(descriptor)
+
+
+_ALL = (
+    rest_answer,
+    stream_frame,
+    connect_input,
+    small_texts,
+    order_options,
+    journal_file,
+    simulator_request,
+    simulator_frame,
+)
+TARGETS: dict[str, Callable[[bytes], None]] = {target.__name__: target for target in _ALL}
 
 
 def encoded(value: Any) -> bytes:

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.spot.conftest import (  # noqa: F401
+    answers_are_current,
     alone,
     bot,
     no_session_outlives_its_loop,

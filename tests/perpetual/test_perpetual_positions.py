@@ -1,6 +1,7 @@
 """F03, F23, F40, F44, D9: the positions that the connector shows are those of the exchange."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ from hummingbot.core.data_type.common import OrderType, PositionAction, Position
 
 from backpack_connector.protocol.enums import Side
 from backpack_connector.protocol.streams import POSITION_UPDATES
+from backpack_connector.protocol.units import us_from_seconds
 from tests.perpetual.session import (
     OTHER_PAIR,
     OTHER_SYMBOL,
@@ -23,17 +25,19 @@ from tests.spot.session import stays, until
 from tests.spot.stream_double import UNAVAILABLE, Reply, failure, late_answers
 
 Row = dict[str, Any]
+SOON_US = us_from_seconds(time.time() + 3_600)
+"""Newer than what the simulator tells during a test, and not so far ahead that it could not be a time of this day."""
 
 
 def position_frame(symbol: str = SYMBOL, **changes: Any) -> Row:
     """Return a message about a position; None leaves a key out."""
     data = {
         "B": "150",
-        "E": 4_000_000_000_000_000,
+        "E": SOON_US,
         "M": "150",
         "P": "0",
         "Q": "1",
-        "T": 4_000_000_000_000_000,
+        "T": SOON_US,
         "b": "150",
         "e": "positionAdjusted",
         "f": "0.02",

@@ -12,7 +12,7 @@ from backpack_connector.protocol.enums import Side
 from backpack_connector.protocol.messages import PositionUpdate, parse_message
 from backpack_connector.protocol.streams import mark_price_stream
 from tests.perpetual.session import OTHER_PAIR, OTHER_SYMBOL, PAIR, SYMBOL, perpetual_world, shown
-from tests.perpetual.test_perpetual_positions import mute_positions, position_frame
+from tests.perpetual.test_perpetual_positions import SOON_US, mute_positions, position_frame
 from tests.spot.session import events_of, until
 from tests.spot.stream_double import UNAVAILABLE, Reply, Seen
 
@@ -87,7 +87,7 @@ async def test_refused_orders_leave_nothing_behind(order_type: OrderType) -> Non
 
 
 def mark_frame(mark_price: str) -> dict[str, Any]:
-    data = {"e": "markPrice", "E": 4_000_000_000_000_000, "T": 4_000_000_000_000_000, "s": SYMBOL, "p": mark_price}
+    data = {"e": "markPrice", "E": SOON_US, "T": SOON_US, "s": SYMBOL, "p": mark_price}
     return {"stream": mark_price_stream(SYMBOL), "data": data}
 
 

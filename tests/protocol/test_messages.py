@@ -256,3 +256,14 @@ def test_a_fill_that_is_not_possible_is_refused(key: str, value: Any) -> None:
     assert parse_message(fill) is not None
     with pytest.raises(WireFormatError, match=r"account\.orderUpdate"):
         parse_message({**fill, "data": {**fill["data"], key: value}})
+
+
+@pytest.mark.parametrize("key", ["E", "T"])
+def test_a_message_from_the_future_is_refused_where_the_time_is_known(key: str) -> None:
+    fill = frame("order_update.market_fill")
+    now = fill["data"]["E"] / 1e6
+    assert parse_message(fill, now + 1) is not None
+    odd = {**fill, "data": {**fill["data"], key: 2**63 - 1}}
+    assert parse_message(odd) is not None
+    with pytest.raises(WireFormatError, match=r"account\.orderUpdate: the message is dated in the future"):
+        parse_message(odd, now + 1)

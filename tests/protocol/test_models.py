@@ -298,3 +298,11 @@ def test_a_transfer_is_complete_when_it_is_confirmed(status: str, is_confirmed: 
     row = {"id": 7, "symbol": "USDC", "quantity": "10.5", "status": status, "createdAt": "2026-01-01T00:00:00"}
     transfer = read(models.Transfer, row, "get_deposits")
     assert (transfer.quantity, transfer.is_confirmed) == (Decimal("10.5"), is_confirmed)
+
+
+@pytest.mark.parametrize(
+    "row", [None, 1, "SOL_USDC", [], {}, {"symbol": ["SOL_USDC"]}, {"symbol": {}}, {"symbol": "X"}]
+)
+def test_a_row_of_another_kind_is_no_row_of_a_symbol(row: Any) -> None:
+    assert not models.is_row_of(row, {"SOL_USDC": 1})
+    assert models.is_row_of({"symbol": "SOL_USDC"}, {"SOL_USDC": 1})

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from backpack_connector.protocol.endpoints import endpoint
 from backpack_connector.protocol.enums import Side
 from backpack_connector.protocol.errors import ConfigurationError, OrderNotFound, Unavailable, WireFormatError
-from backpack_connector.protocol.rest import build_request, query_and_body, read_response
+from backpack_connector.protocol.rest import build_request, query_and_body, read_response, read_server_time
 from backpack_connector.protocol.signing import Credentials, is_signed_by
 from tests.protocol.samples import BOUNDED, names, sample
 
@@ -211,3 +211,21 @@ def test_errors_know_their_operation() -> None:
 def test_pages_of_the_cdn_are_errors_too() -> None:
     with pytest.raises(Unavailable, match="<html>"):
         read_response("get_order", 503, "<html>\n<body>Bad</body>")
+
+
+@pytest.mark.parametrize("status", [300, 307, 308])
+def test_redirect_is_no_answer_to_what_was_asked(status: int) -> None:
+    with pytest.raises(Unavailable) as caught:
+        read_response("cancel_order", status, "")
+    assert not caught.value.outcome_known
+
+
+def test_server_time_is_whole_milliseconds() -> None:
+    assert read_server_time(" 1785948047107\n") == 1_785_948_047_107
+
+
+@pytest.mark.parametrize("answer", ["", "soon", "-1", "1.5", "NaN", "١٢٣", None, {}, "9" * 16, "9" * 5_000])
+def test_bad_input_server_time_is_one_sentence(answer: Any) -> None:
+    with pytest.raises(WireFormatError, match="get_time: expected milliseconds, got") as caught:
+        read_server_time(answer)
+    assert len(str(caught.value)) < 400

@@ -205,6 +205,12 @@ def test_f26_malformed_keys_are_one_sentence_that_names_the_field_and_shows_none
         assert not hidden or hidden not in shown
 
 
+@pytest.mark.parametrize(("secret", "sentence"), [(None, "API secret is empty"), (b"bytes", "API secret is not text")])
+def test_what_is_no_text_is_no_key(secret: Any, sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        Credentials(K1["api_key"], secret)
+
+
 def test_credentials_show_nothing_of_themselves() -> None:
     signer = credentials()
     for text in (repr(signer), str(signer), f"{signer}"):

@@ -49,7 +49,7 @@ with warnings.catch_warnings():
 
     from backpack_connector import backpack_exchange  # noqa: F401
 
-from backpack_connector import order_reconciliation  # noqa: E402
+from backpack_connector import order_reconciliation, stream_evidence  # noqa: E402
 from backpack_connector.protocol import rate_limits  # noqa: E402
 from tests.spot.exchange_double import ExchangeDouble  # noqa: E402
 from tests.spot.people import PAIR, SPOT, Bot, Kind, Venue  # noqa: E402
@@ -66,6 +66,12 @@ def no_session_outlives_its_loop() -> Iterator[None]:
         loop = asyncio.new_event_loop()
         loop.run_until_complete(factory.close())
         loop.close()
+
+
+@pytest.fixture(autouse=True)
+def answers_are_current(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Believe an answer although a message came just before the question; the simulator's answers do not lag."""
+    monkeypatch.setattr(stream_evidence, "ANSWER_LAG_S", 0.0)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from backpack_connector import backpack_api_order_book_data_source as data_source_module
+from backpack_connector import tracked_book
 from backpack_connector.protocol.enums import Side
 from tests.spot.session import OTHER_PAIR, OTHER_SYMBOL, PAIR, SYMBOL, World, book_of, stays, until, world
 from tests.spot.stream_double import Reply, Seen
@@ -194,7 +195,7 @@ async def test_f06_a_late_gap_does_not_wait_for_the_failures_of_long_ago(monkeyp
         here.rest(Side.BID, "149.5")
         here.rest(Side.BID, "149.4")
         await until(lambda: connector.ready and book_of(connector) == here.book(), limit_s=1.0)
-        assert backoff.next_pause_s() <= 2 * data_source_module.FIRST_RESYNC_PAUSE_S
+        assert backoff.next_pause_s() <= 2 * tracked_book.FIRST_RESYNC_PAUSE_S
 
 
 async def test_f07_updates_that_the_snapshot_contains_are_dropped() -> None:

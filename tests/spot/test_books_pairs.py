@@ -5,7 +5,7 @@ from hummingbot.connector.exchange.paper_trade.paper_trade_exchange import Paper
 from hummingbot.core.data_type.composite_order_book import CompositeOrderBook
 
 from backpack_connector import backpack_api_order_book_data_source as data_source_module
-from backpack_connector import order_book_tracking
+from backpack_connector import order_book_tracking, tracked_book
 from backpack_connector.backpack_exchange import BackpackExchange
 from backpack_connector.protocol.enums import OrderBookState, Side
 from tests.spot.session import OTHER_PAIR, OTHER_SYMBOL, PAIR, SYMBOL, book_of, stays, until, world
@@ -96,8 +96,9 @@ async def test_f08_pair_cannot_be_added_without_a_stream(caplog: pytest.LogCaptu
 async def test_f08_silent_stream_whose_book_moves_is_noticed_and_subscribed_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(data_source_module, "SILENCE_S", 0.1)
+    monkeypatch.setattr(tracked_book, "SILENCE_S", 0.1)
     monkeypatch.setattr(data_source_module, "SILENCE_CHECK_S", 0.05)
+    monkeypatch.setattr(data_source_module, "STREAM_LAG_S", 0.05)
     async with world(with_double=True) as here:
         here.fill_book()
 
@@ -117,8 +118,9 @@ async def test_f08_silent_stream_whose_book_moves_is_noticed_and_subscribed_agai
 
 
 async def test_f08_silent_stream_of_a_quiet_market_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data_source_module, "SILENCE_S", 0.1)
+    monkeypatch.setattr(tracked_book, "SILENCE_S", 0.1)
     monkeypatch.setattr(data_source_module, "SILENCE_CHECK_S", 0.05)
+    monkeypatch.setattr(data_source_module, "STREAM_LAG_S", 0.05)
     async with world(with_double=True) as here:
         here.fill_book()
         connector = await here.started(PAIR)
@@ -132,8 +134,9 @@ async def test_f08_silent_stream_of_a_quiet_market_is_left_alone(monkeypatch: py
 async def test_f08_failing_silence_check_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(data_source_module, "SILENCE_S", 0.1)
+    monkeypatch.setattr(tracked_book, "SILENCE_S", 0.1)
     monkeypatch.setattr(data_source_module, "SILENCE_CHECK_S", 0.05)
+    monkeypatch.setattr(data_source_module, "STREAM_LAG_S", 0.05)
     async with world(with_double=True) as here:
         here.fill_book()
         connector = await here.started(PAIR)

@@ -370,3 +370,31 @@ async def test_f29_a_burst_of_cancels_that_find_nothing_asks_about_all_orders_to
     for order in orders:
         await names_become(bot, order, CANCELLED)
     assert bot.double.count("get_order_history") + bot.double.count("get_fills") - asked_before <= 6
+
+
+async def test_a_stop_ends_the_cancels_that_wait_for_an_answer_and_says_that_they_are_not_done(bot: Bot) -> None:
+    order, other = await bot.open_buy("1", "149"), await bot.open_buy("1", "148")
+    go = asyncio.Event()
+    bot.double.script("cancel_order", hold_request(go))
+    waiting = asyncio.ensure_future(bot.connector._execute_cancel(PAIR, order.client_order_id))
+    all_of_them = asyncio.ensure_future(bot.connector.cancel_all(5.0))
+    await until(lambda: bot.double.count("cancel_order") == 2, "both cancels are on their way")
+    await bot.connector.stop_network()
+    assert bot.connector._cancels == {}
+    assert await waiting is None
+    assert await all_of_them == [CancellationResult(row.client_order_id, False) for row in (order, other)]
+    go.set()
+
+
+async def test_an_order_whose_cancel_was_given_up_is_asked_about_after_the_next_start(bot: Bot) -> None:
+    order = await bot.open_buy("1", "149")
+    held = asyncio.Event()
+    bot.double.script("cancel_order", hold_answer(held))
+    waiting = asyncio.ensure_future(bot.connector._execute_cancel(PAIR, order.client_order_id))
+    await until(lambda: bot.truth()[0].status.is_final, "the exchange has cancelled it")
+    bot.double.drop_frames()
+    await bot.connector.stop_network()
+    assert await waiting is None
+    await bot.connector.start_network()
+    await names_become(bot, order, CANCELLED)
+    held.set()

@@ -334,8 +334,8 @@ async def test_f29_a_poll_of_resting_orders_is_one_request(no_settling: None, de
     assert await cost_of_a_poll(deaf_bot) == {"get_open_orders": 1}
 
 
-async def test_f29_a_poll_without_orders_asks_nothing(no_settling: None, deaf_bot: Bot) -> None:
-    assert await cost_of_a_poll(deaf_bot) == {}
+async def test_f29_a_poll_without_orders_asks_for_those_of_others_alone(no_settling: None, deaf_bot: Bot) -> None:
+    assert await cost_of_a_poll(deaf_bot) == {"get_open_orders": 1}
 
 
 @pytest.mark.parametrize("count", [6, 20, 60])

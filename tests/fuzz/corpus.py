@@ -1,0 +1,95 @@
+"""Give each target inputs to begin with: what the samples hold, and what is odd in itself."""
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from tests.fuzz.mutations import unexpected_values
+from tests.fuzz.targets import KEY, SECRET, encoded
+from tests.protocol.samples import body, frame, names
+
+ORDER = {"symbol": "SOL_USDC", "side": "Bid", "orderType": "Limit", "price": "100", "quantity": "1", "clientId": 5}
+FAULT = [{"kind": "answer_lost", "operations": ["execute_order"], "probability": 0.5, "count": 1, "seed": 1}]
+OPTIONS = (
+    {"trigger_price": "151.2", "trigger_quantity": "80%", "trigger_by": "MarkPrice", "time_in_force": "IOC"},
+    {"take_profit_trigger_price": 160, "stop_loss_trigger_price": 140.5, "self_trade_prevention": "RejectMaker"},
+    {"slippage_tolerance": "1", "slippage_tolerance_type": "Percent", "auto_lend": True, "position_action": "OPEN"},
+    {"stop_loss": 1, "tif": "GTC", "unknown": None},
+)
+TEXTS = ("2025-09-11T20:10:40.699", "2025-09-11 20:10:00", "-0.00001177", "1E-8", "AAPL.US_USDC_PERP", "SOL_USDC")
+STREAMS = ("depth.200ms.AAPL.US_USDC_PERP", "account.orderUpdate.SOL_USDC", "kline.1m.SOL_USDC", "trade.SOL_USDC")
+
+
+def inputs_of(target: str) -> Iterator[bytes]:
+    """Yield the first inputs of a target."""
+    for value in unexpected_values().values():
+        text = encoded(value if isinstance(value, (str, int, float, list, dict)) else None)
+        if len(text) <= 1_000:
+            yield text
+    yield from _INPUTS[target]()
+
+
+def _answers() -> Iterator[bytes]:
+    for name in names("rest"):
+        yield encoded(body(name))
+
+
+def _frames() -> Iterator[bytes]:
+    for name in names("ws"):
+        yield encoded(frame(name))
+
+
+def _keys() -> Iterator[bytes]:
+    yield f"{KEY}\0{SECRET}".encode()
+    yield f"{SECRET}\0{KEY}".encode()
+
+
+def _texts() -> Iterator[bytes]:
+    for text in (*TEXTS, *STREAMS):
+        yield text.encode()
+
+
+def _requests() -> Iterator[bytes]:
+    for value in (ORDER, [ORDER], FAULT, {"advanceSeconds": 1.5}, {"symbol": "SOL_USDC_PERP", "indexPrice": "151.2"}):
+        yield encoded(value)
+
+
+def _commands() -> Iterator[bytes]:
+    for method in ("SUBSCRIBE", "UNSUBSCRIBE"):
+        yield json.dumps({"method": method, "params": list(STREAMS), "signature": [KEY, "x", "1", "5000"]}).encode()
+
+
+def _options() -> Iterator[bytes]:
+    for options in OPTIONS:
+        yield encoded(options)
+
+
+def _journals() -> Iterator[bytes]:
+    identity = {"account": "a1b2", "connector": "backpack", "bot": "bot"}
+    order = {"client_order_id": "5", "symbol": "SOL_USDC", "trading_pair": "SOL-USDC", "trade_type": "BUY"}
+    order |= {"order_type": "LIMIT", "quantity": "1.5", "created_s": 1.5, "price": "150"}
+    lines = {"header": {"identity": identity, "pid": 1, "started_s": 1.5}}, {"sent": order}, {"ended": "5"}
+    texts = [encoded(line) for line in lines]
+    yield from texts
+    yield b"\n".join(texts[:2])
+    yield b"\n".join(texts)
+
+
+_INPUTS = {
+    "order_options": _options,
+    "journal_file": _journals,
+    "rest_answer": _answers,
+    "stream_frame": _frames,
+    "connect_input": _keys,
+    "small_texts": _texts,
+    "simulator_request": _requests,
+    "simulator_frame": _commands,
+}
+
+
+def write_corpus(target: str, folder: Path) -> None:
+    """Write the first inputs of a target into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for data in inputs_of(target):
+        (folder / sha256(data).hexdigest()[:16]).write_bytes(data)

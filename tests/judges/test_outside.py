@@ -1,0 +1,82 @@
+"""Clients and a tester that others wrote agree with the simulator; each runs in .venv-judges, against a server here."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backpack_connector.protocol.signing import generate_key_pair
+from backpack_connector.simulator import Simulator, running_simulator
+from tests.judges.specification import PATH, operations
+from tests.simulator.support import assert_sound
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = ROOT / ".venv-judges" / "bin" / "python"
+SESSIONS = Path(__file__).parent / "outside"
+KEYS = [generate_key_pair(bytes([seed]) * 32) for seed in (51, 52)]
+# Enough to meet every branch of every answer's form several times over all operations; a minute.
+EXAMPLES = 12
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[Simulator]:
+    async with running_simulator(background=False) as running:
+        yield running
+        assert_sound(running.exchange)
+
+
+async def run(session: str, *arguments: str) -> tuple[int, dict[str, Any], str]:
+    """Run a session in the other environment; return its status, its report and what it complained about."""
+    assert PYTHON.exists(), "The outside judges are not installed; `make judges` does it, or .ci/judges-environment."
+    process = await asyncio.create_subprocess_exec(
+        PYTHON,
+        SESSIONS / session,
+        *arguments,
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        told, complaint = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return process.returncode, json.loads(told or b"{}"), complaint.decode()
+
+
+def funds(simulator: Simulator, key: str) -> dict[str, float]:
+    balances = simulator.exchange.ledger.balances(key)
+    return {asset: float(balances[asset].available) for asset in ("SOL", "USDC")}
+
+
+async def test_ccxt_trades(simulator: Simulator) -> None:
+    status, report, complaint = await run("ccxt_session.py", simulator.rest_url, simulator.ws_url, json.dumps(KEYS))
+    assert status == 0, complaint
+    assert report["balance"] == pytest.approx(funds(simulator, KEYS[1][0]))
+    account = simulator.exchange.open_account(KEYS[1][0])
+    known = {order.order_id for order in account.orders}
+    assert {number for ids in report["orders"].values() for number in ids} <= known
+    assert all(report["delivered"].values())
+
+
+async def test_bpx_py_trades(simulator: Simulator) -> None:
+    status, report, complaint = await run("bpx_session.py", simulator.rest_url, simulator.ws_url, json.dumps(KEYS))
+    assert status == 0, complaint
+    balances = {asset: float(report["balance"][asset]) for asset in ("SOL", "USDC")}
+    assert balances == pytest.approx(funds(simulator, KEYS[1][0]))
+
+
+@pytest.mark.timeout(600)
+async def test_schemathesis_finds_nothing(simulator: Simulator) -> None:
+    status, report, complaint = await run("schemathesis_session.py", simulator.rest_url, str(PATH), str(EXAMPLES))
+    assert report, complaint
+    assert not report["complaints"], "\n".join(report["complaints"])
+    assert status == 0, complaint
+    asked = {line.partition(" ")[0] for line in report["statuses"]}
+    assert asked | set(report["not_there"]) == set(operations())
+    assert report["statuses"]["execute_order_batch 200"] > 0

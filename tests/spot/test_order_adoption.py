@@ -1,0 +1,441 @@
+"""What a bot that was killed had sent, its next process finds again, tells once, and can cancel.
+
+Death is played by dropping everything: the next connector gets the journal's file and, where a test says so, what
+Hummingbot's database had saved. Real deaths are in tests/kills.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import warnings
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hummingbot.core.data_type.common import OrderType, PositionAction, TradeType
+from hummingbot.core.data_type.limit_order import LimitOrder
+from hummingbot.core.network_iterator import NetworkStatus
+
+from backpack_connector import order_reconciliation
+from backpack_connector.order_journal import Journal, OrderRecord, fingerprint, read_journals
+from backpack_connector.protocol.enums import Side
+from tests.spot.conditional_order import ConditionalOrder
+from tests.spot.conftest import StartBot
+from tests.spot.exchange_double import Answer, Call, answer, hold_answer
+from tests.spot.people import PAIR, Bot, Venue, stays, until
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what Hummingbot's own modules say when they are imported the first time
+    from hummingbot.client.config.client_config_map import ClientConfigMap
+    from hummingbot.client.config.config_helpers import ClientConfigAdapter
+    from hummingbot.connector.markets_recorder import MarketsRecorder
+    from hummingbot.model.sql_connection_manager import SQLConnectionManager, SQLConnectionType
+
+CREATED = ["BuyOrderCreated"]
+
+
+@pytest.fixture
+def folder() -> Path:
+    return Path(os.environ["BACKPACK_JOURNAL"])
+
+
+def journal_of(bot: Bot, folder: Path) -> Journal:
+    (found,) = [journal for journal in read_journals(folder) if journal.identity.connector == bot.connector.name]
+    return found
+
+
+def open_ids(bot: Bot, folder: Path) -> list[str]:
+    return [order.client_order_id for order in journal_of(bot, folder).open_orders]
+
+
+async def killed_before_the_answer(bot: Bot, order: Callable[[], Awaitable[str]]) -> str:
+    """Let the exchange accept an order, and kill the bot before it hears of that."""
+    answered = asyncio.Event()
+    bot.double.drop_frames()
+    bot.double.script("execute_order", hold_answer(answered))
+    order_id = await order()
+    await until(lambda: any(str(row.client_id) == order_id for row in bot.truth()), "the exchange has the order")
+    await killed(bot)
+    answered.set()
+    bot.double.behave()
+    bot.double.edit_frame = lambda frame: [frame]
+    return order_id
+
+
+async def killed(bot: Bot) -> None:
+    """Leave nothing of a bot but its journal."""
+    bot.connector._journal._let_go()
+    bot.connector._journal._is_off = True
+    await bot.connector.stop_network()
+
+
+# What is written
+
+
+async def test_an_order_is_written_down_before_the_exchange_sees_it(bot: Bot, folder: Path) -> None:
+    written = []
+
+    async def look(call: Call) -> Answer | None:
+        written.append(journal_of(bot, folder))
+        return await call.forward()
+
+    bot.double.script("execute_order", look)
+    order = await bot.open_buy("1.5", "149.01", OrderType.LIMIT_MAKER)
+    (journal,) = written
+    (found,) = journal.open_orders
+    assert found == OrderRecord(
+        client_order_id=order.client_order_id,
+        symbol=bot.venue.kind.symbol,
+        trading_pair=PAIR,
+        trade_type="BUY",
+        order_type="LIMIT_MAKER",
+        quantity=Decimal("1.5"),
+        created_s=order.creation_timestamp,
+        price=Decimal("149.01"),
+        position_action=order.position.name,
+        leverage=order.leverage,
+    )
+    assert journal.identity.account == fingerprint(bot.account)
+    assert journal.identity.connector == bot.venue.kind.domain
+
+
+async def test_each_order_of_a_batch_is_written_down_before_the_exchange_sees_it(bot: Bot, folder: Path) -> None:
+    written = []
+
+    async def look(call: Call) -> Answer | None:
+        written.append(open_ids(bot, folder))
+        return await call.forward()
+
+    bot.double.script("execute_order_batch", look)
+    orders = [LimitOrder("", PAIR, True, "SOL", "USDC", Decimal(price), Decimal(1)) for price in (148, 149)]
+    created = bot.connector.batch_order_create(orders, **bot.venue.kind.order_options)
+    await until(lambda: all(bot.names(order.client_order_id) for order in created), "the orders are announced")
+    assert written == [[order.client_order_id for order in created]]
+
+
+async def test_an_order_leaves_the_journal_when_it_has_ended(bot: Bot, venue: Venue, folder: Path) -> None:
+    filled, cancelled = await bot.open_buy("1", "149"), await bot.open_buy("1", "148")
+    bot.double.script("execute_order", answer(400, {"code": "INVALID_ORDER", "message": "no"}), times=1)
+    refused = await bot.buy("1", "147")
+    venue.place(Side.ASK, "149", "1")
+    bot.connector.cancel(PAIR, cancelled.client_order_id)
+    for order_id in (filled.client_order_id, cancelled.client_order_id, refused):
+        await until(lambda order_id=order_id: order_id not in open_ids(bot, folder), "the order has left")
+
+
+async def test_an_order_that_is_not_sent_is_not_written_down(bot: Bot, folder: Path) -> None:
+    order_id = await bot.buy("0", "149")
+    await until(lambda: bot.names(order_id) == ["OrderFailure"], "the order has failed")
+    assert not [journal for journal in read_journals(folder) if journal.open_orders]
+
+
+async def test_a_connector_that_does_not_trade_has_no_journal(venue: Venue, folder: Path) -> None:
+    connector = venue.kind.connector("", "", trading_pairs=[PAIR], trading_required=False, domain=venue.kind.domain)
+    await connector.start_network()
+    await until(lambda: connector.ready, "the connector is ready")
+    connector.tick(1.0)
+    await connector.stop_network()
+    assert read_journals(folder) == []
+
+
+async def test_switched_off_it_writes_nothing_and_adopts_nothing(
+    start_bot: StartBot, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await start_bot()
+    order_id = await killed_before_the_answer(first, lambda: first.buy("1", "149"))
+    monkeypatch.setenv("BACKPACK_JOURNAL", "off")
+    second = await start_bot()
+    await second.poll()
+    assert order_id not in second.connector.in_flight_orders
+    await second.open_buy("1", "148")
+    assert [journal.is_alive for journal in read_journals(folder)] == [False]
+
+
+async def test_the_clock_keeps_the_journal_beating_and_a_lost_network_does_not_stop_it(
+    bot: Bot, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = type(bot.connector)
+    bot.connector.tick(1.0)
+    # What Hummingbot's network check has set when it calls: the one when the exchange is gone, the other at the end.
+    monkeypatch.setattr(kind, "network_status", NetworkStatus.NOT_CONNECTED)
+    await bot.connector.stop_network()
+    assert journal_of(bot, folder).is_alive
+    monkeypatch.setattr(kind, "network_status", NetworkStatus.STOPPED)
+    await bot.connector.stop_network()
+    assert read_journals(folder) == []
+
+
+# What is adopted
+
+
+@pytest.mark.parametrize("fate", ["rests", "is filled in part", "is filled", "is cancelled"])
+async def test_an_order_whose_answer_the_bot_did_not_live_to_hear_is_found_and_told_once(
+    start_bot: StartBot, venue: Venue, folder: Path, fate: str
+) -> None:
+    first = await start_bot()
+    order_id = await killed_before_the_answer(first, lambda: first.buy("1", "149"))
+    (placed,) = first.truth()
+    if fate == "is cancelled":
+        venue.cancel(first.account, placed.order_id)
+    elif fate != "rests":
+        venue.place(Side.ASK, "149", "1" if fate == "is filled" else "0.25")
+    second = await start_bot()
+    expected = {
+        "rests": CREATED,
+        "is filled in part": [*CREATED, "OrderFilled"],
+        "is filled": [*CREATED, "OrderFilled", "BuyOrderCompleted"],
+        "is cancelled": [*CREATED, "OrderCancelled"],
+    }[fate]
+    await until(lambda: second.names(order_id) == expected, "the order is told")
+    for _ in range(3):
+        await second.poll()
+    assert second.names(order_id) == expected
+    (created,) = second.of(order_id, "BuyOrderCreated")
+    assert (created.exchange_order_id, created.amount, created.price) == (placed.order_id, Decimal(1), Decimal(149))
+    assert open_ids(second, folder) == ([order_id] if fate in ("rests", "is filled in part") else [])
+
+
+async def test_an_order_that_never_arrived_fails_when_that_is_certain(
+    start_bot: StartBot, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await start_bot()
+    sent = asyncio.Event()
+
+    async def lose(call: Call) -> Answer | None:
+        sent.set()
+        return None
+
+    first.double.script("execute_order", lose)
+    order_id = await first.buy("1", "149")
+    await asyncio.wait_for(sent.wait(), 3)
+    await killed(first)
+    first.double.behave()
+    second = await start_bot()
+    order = second.order(order_id)
+    order.creation_timestamp -= 3600  # its age alone proves nothing: it may have been sent just before the death
+    await stays(lambda: second.names(order_id) == [], "nothing is said about the order")
+    monkeypatch.setattr(order_reconciliation, "CONCLUSIVE_AGE_S", 0.0)
+    await until(lambda: second.names(order_id) == ["OrderFailure"], "the order has failed")
+    assert open_ids(second, folder) == []
+
+
+async def test_an_adopted_order_is_an_order_like_any_other(start_bot: StartBot, folder: Path) -> None:
+    first = await start_bot()
+    order_id = await killed_before_the_answer(first, lambda: first.buy("1", "149", OrderType.LIMIT_MAKER))
+    (record,) = journal_of(first, folder).open_orders
+    second = await start_bot()
+    order = second.connector.in_flight_orders[order_id]
+    assert (order.order_type, order.trade_type) == (OrderType.LIMIT_MAKER, TradeType.BUY)
+    assert (order.amount, order.price) == (Decimal(1), Decimal(149))
+    assert order.creation_timestamp == record.created_s
+    assert order.position.name == record.position_action
+    assert [row.client_order_id for row in second.connector.limit_orders] == [order_id]
+    (result,) = await second.connector.cancel_all(3)
+    assert result.success
+    await until(lambda: second.names(order_id) == [*CREATED, "OrderCancelled"], "the order is cancelled")
+
+
+async def test_market_orders_are_adopted_too(start_bot: StartBot, venue: Venue) -> None:
+    first = await start_bot()
+    venue.place(Side.ASK, "149", "1")
+    await until(lambda: first.connector.get_price(PAIR, True) == 149, "the book is known")
+    order_id = await killed_before_the_answer(first, lambda: first.buy("1", "NaN", OrderType.MARKET))
+    second = await start_bot()
+    await until(lambda: second.names(order_id) == [*CREATED, "OrderFilled", "BuyOrderCompleted"], "it is told")
+
+
+async def test_position_action_and_leverage_survive(start_bot: StartBot, folder: Path) -> None:
+    first = await start_bot()
+    record = OrderRecord(
+        client_order_id="77",
+        symbol=first.venue.kind.symbol,
+        trading_pair=PAIR,
+        trade_type="SELL",
+        order_type="LIMIT",
+        quantity=Decimal(2),
+        created_s=1_700_000_000.0,
+        price=Decimal(150),
+        position_action="CLOSE",
+        leverage=7,
+    )
+    first.connector._journal.sent(record)
+    await killed(first)
+    second = await start_bot()
+    order = second.order("77")
+    assert (order.trade_type, order.leverage) == (TradeType.SELL, 7)
+    is_perpetual = "perpetual" in second.connector.name
+    assert order.position is (PositionAction.CLOSE if is_perpetual else PositionAction.NIL)
+
+
+async def test_a_conditional_order_is_still_one_after_the_death(start_bot: StartBot) -> None:
+    first = await start_bot()
+    exchange = ConditionalOrder(first)
+    answered = asyncio.Event()
+    accept = exchange._accept
+
+    async def accept_and_wait(call: Call) -> Answer | None:
+        done = await accept(call)
+        await answered.wait()
+        return done
+
+    first.double.behave("execute_order")
+    first.double.script("execute_order", accept_and_wait)
+    order_id = await first.sell("2", "NaN", OrderType.MARKET, trigger_price=140)
+    await until(lambda: exchange.row, "the exchange has the order")
+    await killed(first)
+    answered.set()
+    second = await start_bot()
+    await until(lambda: second.names(order_id) == ["SellOrderCreated"], "the order is found")
+    assert second.connector.awaits_trigger(second.order(order_id))
+
+
+async def test_a_line_that_makes_no_sense_is_left_out_and_the_others_are_adopted(
+    start_bot: StartBot, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = await start_bot()
+    order_id = await killed_before_the_answer(first, lambda: first.buy("1", "149"))
+    path = journal_of(first, folder).path
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    odd = {**lines[-1]["sent"], "client_order_id": "78", "order_type": "ICEBERG"}
+    path.write_text("\n".join(json.dumps(line) for line in [*lines, {"sent": odd}]) + "\n")
+    second = await start_bot()
+    assert "78" not in second.connector.in_flight_orders
+    assert order_id in second.connector.in_flight_orders
+    assert any("makes no sense" in row.getMessage() for row in caplog.records if row.levelno == logging.ERROR)
+    assert open_ids(second, folder) == [order_id]
+
+
+# Together with Hummingbot's database
+
+
+async def test_what_hummingbot_restores_is_not_told_twice(start_bot: StartBot, venue: Venue, folder: Path) -> None:
+    first = await start_bot()
+    order = await first.open_buy("1", "149")
+    venue.place(Side.ASK, "149", "0.25")
+    await until(lambda: first.fills(order.client_order_id), "the first fill is told")
+    states = json.loads(json.dumps(first.connector.tracking_states))
+    await killed(first)
+    venue.place(Side.ASK, "149", "0.5")
+    second = await start_bot(tracking_states=states)
+    await until(lambda: second.fills(order.client_order_id), "the second fill is told")
+    await second.poll()
+    assert second.fills(order.client_order_id) == [(Decimal(149), Decimal("0.5"))]
+    assert second.names(order.client_order_id) == ["OrderFilled"]
+    assert open_ids(second, folder) == [order.client_order_id]
+
+
+async def test_what_hummingbot_restores_is_in_the_journal_from_then_on(start_bot: StartBot, folder: Path) -> None:
+    first = await start_bot()
+    order = await first.open_buy("1", "149")
+    states = json.loads(json.dumps(first.connector.tracking_states))
+    await killed(first)
+    journal_of(first, folder).path.unlink()  # as when the version before had no journal
+    second = await start_bot(tracking_states=states)
+    assert open_ids(second, folder) == [order.client_order_id]
+
+
+async def test_the_network_may_come_and_go_without_another_adoption(bot: Bot) -> None:
+    order = await bot.open_buy("1", "149")
+    await bot.connector.stop_network()
+    await bot.connector.start_network()
+    await until(lambda: bot.connector.ready, "the connector is ready")
+    assert bot.names(order.client_order_id) == CREATED
+
+
+@pytest.fixture
+def recorder_of(tmp_path: Path) -> Callable[[Bot, str], MarketsRecorder]:
+    configuration = ClientConfigAdapter(ClientConfigMap())
+    database = SQLConnectionManager(
+        configuration, SQLConnectionType.TRADE_FILLS, db_path=str(tmp_path / "trades.sqlite")
+    )
+
+    def start(bot: Bot, name: str) -> MarketsRecorder:
+        recorder = MarketsRecorder(database, [bot.connector], name, name, configuration.market_data_collection)
+        recorder.start()
+        return recorder
+
+    return start
+
+
+RecorderOf = Callable[[Bot, str], Any]
+
+
+@pytest.fixture(autouse=True)
+def no_recorder_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MarketsRecorder, "_shared_instance", None)
+
+
+async def test_an_order_whose_end_the_database_has_is_not_told_again(
+    venue: Venue, quick: None, key_pair: tuple[str, str], folder: Path, recorder_of: RecorderOf
+) -> None:
+    first = Bot(venue, key_pair)
+    recorder_of(first, "one.yml")
+    async with first:
+        filled, lost = await first.open_buy("1", "149"), await first.open_buy("1", "148")
+        records = first.connector._journal.open_orders
+        venue.place(Side.ASK, "149", "1")
+        await until(lambda: "BuyOrderCompleted" in first.names(filled.client_order_id), "the order is complete")
+        first.connector._journal.sent(records[0])  # killed before the journal's last line was written
+        await killed(first)
+    second = Bot(venue, key_pair)
+    recorder = recorder_of(second, "one.yml")
+    recorder.restore_market_states("one.yml", second.connector)
+    async with second:
+        for _ in range(3):
+            await second.poll()
+        assert second.events == []
+        assert open_ids(second, folder) == [lost.client_order_id]
+
+
+async def test_an_order_that_the_database_does_not_know_is_told_to_it(
+    venue: Venue, quick: None, key_pair: tuple[str, str], recorder_of: RecorderOf
+) -> None:
+    first = Bot(venue, key_pair)
+    recorder_of(first, "one.yml")
+    async with first:
+        order_id = await killed_before_the_answer(first, lambda: first.buy("1", "149"))
+    venue.place(Side.ASK, "149", "1")
+    second = Bot(venue, key_pair)
+    recorder = recorder_of(second, "one.yml")
+    recorder.restore_market_states("one.yml", second.connector)
+    async with second:
+        await until(lambda: "BuyOrderCompleted" in second.names(order_id), "the order is told")
+    (row,) = recorder.get_orders_for_config_and_market("one.yml", second.connector)
+    assert (row.id, row.last_status) == (order_id, "BuyOrderCompleted")
+    (fill,) = recorder.get_trades_for_config("one.yml")
+    assert (fill.order_id, fill.amount, fill.price) == (order_id, Decimal(1), Decimal(149))
+
+
+async def test_a_bot_with_another_configuration_leaves_the_orders_alone(
+    venue: Venue, quick: None, key_pair: tuple[str, str], recorder_of: RecorderOf
+) -> None:
+    first = Bot(venue, key_pair)
+    recorder_of(first, "one.yml")
+    async with first:
+        await killed_before_the_answer(first, lambda: first.buy("1", "149"))
+    second = Bot(venue, key_pair)
+    recorder_of(second, "two.yml")
+    async with second:
+        await second.poll()
+        assert second.connector.in_flight_orders == {}
+
+
+async def test_a_database_that_cannot_be_asked_does_not_keep_the_bot_from_starting(
+    venue: Venue, quick: None, key_pair: tuple[str, str], recorder_of: RecorderOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Bot(venue, key_pair)
+    recorder_of(first, "one.yml")
+    async with first:
+        order_id = await killed_before_the_answer(first, lambda: first.buy("1", "149"))
+    second = Bot(venue, key_pair)
+    recorder = recorder_of(second, "one.yml")
+
+    def locked() -> None:
+        raise OSError("database is locked")
+
+    monkeypatch.setattr(recorder.sql_manager, "get_new_session", locked)
+    async with second:
+        assert order_id in second.connector.in_flight_orders

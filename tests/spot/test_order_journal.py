@@ -1,0 +1,430 @@
+"""The order journal: what is written before an order is sent, who may read it, and what a bad disk does to it."""
+
+import errno
+import logging
+import os
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backpack_connector import order_journal, order_journal_writer
+from backpack_connector.order_journal import (
+    Identity,
+    Journal,
+    OrderRecord,
+    fingerprint,
+    journal_folder,
+    read_journals,
+)
+from backpack_connector.order_journal_writer import OrderJournal
+
+KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+IDENTITY = Identity(fingerprint(KEY), "backpack", "one")
+
+
+def record(number: int, symbol: str = "SOL_USDC", **changes: Any) -> OrderRecord:
+    fields = {
+        "client_order_id": str(number),
+        "symbol": symbol,
+        "trading_pair": "SOL-USDC",
+        "trade_type": "BUY",
+        "order_type": "LIMIT",
+        "quantity": Decimal("1.50"),
+        "created_s": 1_700_000_000.25,
+        "price": Decimal("149.01"),
+    }
+    return OrderRecord(**{**fields, **changes})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "journals"
+
+
+@pytest.fixture
+def start(folder: Path) -> Callable[..., OrderJournal]:
+    def start(identity: Identity = IDENTITY) -> OrderJournal:
+        return OrderJournal(lambda: folder, lambda: identity)
+
+    return start
+
+
+Start = Callable[..., OrderJournal]
+
+
+def die(journal: OrderJournal) -> None:
+    """Do to a journal what the kernel does when its process is killed: close the file, and nothing else."""
+    journal._let_go()
+
+
+def only(folder: Path) -> Journal:
+    (journal,) = read_journals(folder)
+    return journal
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [row.getMessage() for row in caplog.records if row.levelno >= logging.WARNING]
+
+
+# What is written
+
+
+def test_an_order_is_in_the_file_as_soon_as_it_is_written_down_and_gone_when_it_has_ended(
+    folder: Path, start: Start
+) -> None:
+    journal = start()
+    closing = record(
+        2, "BTC_USDC_PERP", order_type="MARKET", price=None, position_action="CLOSE", leverage=7, is_conditional=True
+    )
+    journal.sent(record(1))
+    journal.sent(closing)
+    found = only(folder)
+    assert found.open_orders == (record(1), closing)
+    assert found.markets == {"SOL_USDC", "BTC_USDC_PERP"}
+    assert (found.identity, found.pid, found.path) == (IDENTITY, os.getpid(), journal.path)
+    assert time.time() - found.started_s < 60
+    journal.ended("1")
+    assert only(folder).open_orders == (closing,)
+    assert "1" not in journal
+    assert "2" in journal
+
+
+def test_an_order_that_was_never_sent_leaves_no_line(folder: Path, start: Start) -> None:
+    journal = start()
+    journal.sent(record(1))
+    assert journal.path is not None
+    before = journal.path.read_bytes()
+    journal.ended("2")
+    assert journal.path.read_bytes() == before
+
+
+def test_the_file_is_for_its_owner_and_does_not_give_the_key_away(folder: Path, start: Start) -> None:
+    journal = start()
+    journal.sent(record(1))
+    assert journal.path is not None
+    assert journal.path.stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert KEY not in journal.path.name + journal.path.read_text()
+
+
+def test_writing_an_order_down_costs_less_than_twenty_microseconds(start: Start) -> None:
+    journal = start()
+    journal.sent(record(0))
+    costs = []
+    for number in range(1, 2_000):
+        order = record(number)
+        began = time.perf_counter_ns()
+        journal.sent(order)
+        journal.ended(order.client_order_id)
+        costs.append(time.perf_counter_ns() - began)
+    assert statistics.median(costs) < 20_000
+
+
+def test_the_file_does_not_grow_with_the_orders_that_have_ended(folder: Path, start: Start) -> None:
+    journal = start()
+    journal.sent(record(0))
+    for number in range(1, 5_000):
+        journal.sent(record(number))
+        journal.ended(str(number))
+    journal.sent(record(5_000))
+    found = only(folder)
+    assert found.path.read_bytes().count(b"\n") <= 1_001
+    assert [order.client_order_id for order in found.open_orders] == ["0", "5000"]
+    assert found.is_alive
+
+
+def test_many_open_orders_do_not_make_it_write_everything_again_and_again(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replaced = []
+    replace = order_journal_writer._replace
+    monkeypatch.setattr(order_journal_writer, "_replace", lambda *words: replaced.append(1) or replace(*words))
+    journal = start()
+    for number in range(10_000):
+        journal.sent(record(number))
+    assert len(replaced) <= 4
+
+
+# Whose it is
+
+
+def test_without_a_folder_nothing_is_remembered() -> None:
+    journal = OrderJournal(lambda: None, lambda: IDENTITY)
+    journal.sent(record(1))
+    journal.beat()
+    journal.close()
+    assert journal.take_left_behind() == []
+    assert "1" not in journal
+
+
+@pytest.mark.parametrize(
+    ("word", "folder"),
+    [
+        ("off", None),
+        (" OFF ", None),
+        ("", Path("/data/backpack_journal")),
+        ("/elsewhere", Path("/elsewhere")),
+        ("~/journal", Path("~/journal").expanduser()),
+    ],
+)
+def test_the_environment_names_the_folder_or_switches_the_journal_off(
+    monkeypatch: pytest.MonkeyPatch, word: str, folder: Path | None
+) -> None:
+    monkeypatch.setenv("BACKPACK_JOURNAL", word)
+    assert journal_folder(lambda: "/data") == folder
+
+
+def test_the_next_process_of_a_bot_gets_what_the_dead_one_left_and_no_one_else_does(folder: Path, start: Start) -> None:
+    first = start()
+    first.sent(record(1))
+    first.sent(record(2))
+    first.ended("2")
+    others = [Identity("other account", "backpack", "one"), Identity(IDENTITY.account, "backpack_perpetual", "one")]
+    others.append(Identity(IDENTITY.account, "backpack", "two"))
+    die(first)
+    for other in others:
+        assert start(other).take_left_behind() == []
+    second = start()
+    assert second.take_left_behind() == [record(1)]
+    assert second.take_left_behind() == []
+    second.sent(record(3))
+    die(second)
+    third = start()
+    assert third.take_left_behind() == [record(1), record(3)]
+    third.ended("1")
+    die(third)
+    assert start().take_left_behind() == [record(3)]
+
+
+def test_a_bot_that_lives_keeps_its_orders_for_itself(folder: Path, start: Start) -> None:
+    first = start()
+    first.sent(record(1))
+    second = start()
+    assert second.take_left_behind() == []
+    second.sent(record(2))
+    assert [journal.open_orders for journal in read_journals(folder)] == [(record(1),), (record(2),)]
+    for number in range(3, 1_500):  # its lock also holds while it writes its file anew
+        first.sent(record(number))
+        first.ended(str(number))
+    assert start().take_left_behind() == []
+    die(first)
+    die(second)
+    third = start()
+    assert third.take_left_behind() == [record(1), record(2)]
+    assert [journal.path for journal in read_journals(folder) if journal.is_alive] == [third.path]
+    assert [journal.open_orders for journal in read_journals(folder)] == [(record(1), record(2))]
+
+
+def test_a_reader_at_the_wrong_moment_does_not_pass_for_an_owner(folder: Path, start: Start) -> None:
+    first = start()
+    first.sent(record(1))
+    die(first)
+    (path,) = folder.iterdir()
+    descriptor = os.open(path, os.O_RDONLY)
+    order_journal.fcntl.flock(descriptor, order_journal.fcntl.LOCK_SH)
+    release = threading.Timer(0.02, os.close, [descriptor])
+    release.start()
+    second = start()
+    assert second.take_left_behind() == [record(1)]
+    assert second.path == path
+    release.join()
+
+
+def test_a_regular_end_removes_the_file_unless_orders_are_open(folder: Path, start: Start) -> None:
+    first = start()
+    first.sent(record(1))
+    first.close()
+    found = only(folder)
+    assert not found.is_alive
+    assert found.open_orders == (record(1),)
+    first.ended("1")  # the answer to a cancel came late
+    assert only(folder).is_alive
+    assert first.take_left_behind() == []
+    first.close()
+    first.close()
+    assert list(folder.iterdir()) == []
+
+
+def test_a_forgotten_journal_frees_its_lock(folder: Path, start: Start) -> None:
+    start().sent(record(1))
+    assert not only(folder).is_alive
+
+
+# Signs of life
+
+
+def test_the_age_of_the_last_beat_tells_a_process_that_hangs(folder: Path, start: Start) -> None:
+    journal = start()
+    journal.beat()
+    assert journal.path is not None
+    os.utime(journal.path, (time.time() - 60, time.time() - 60))
+    found = only(folder)
+    assert found.is_alive
+    assert 59 < found.beat_age_s < 70
+    journal._beat_at = 0.0
+    journal.beat()
+    assert only(folder).beat_age_s < 10
+
+
+def test_beats_are_no_more_often_than_needed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    beats = []
+    journal = start()
+    journal.beat()
+    monkeypatch.setattr(os, "utime", beats.append)
+    for _ in range(100):
+        journal.beat()
+    assert beats == []
+
+
+def test_without_locks_the_beat_alone_tells_who_lives(
+    folder: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_journal, "fcntl", None)
+    monkeypatch.setattr(order_journal_writer, "fcntl", None)
+    journal = start()
+    journal.sent(record(1))
+    assert journal.path is not None
+    assert only(folder).is_alive
+    os.utime(journal.path, (time.time() - 60, time.time() - 60))
+    assert not only(folder).is_alive
+    assert start().take_left_behind() == [record(1)]
+
+
+# What a reader may find
+
+
+def test_a_reader_skips_what_is_no_line_of_ours(folder: Path, start: Start) -> None:
+    journal = start()
+    journal.sent(record(1))
+    assert journal.path is not None
+    with journal.path.open("ab") as file:
+        file.write(b'\n[]\n{"sent":{}}\n\xff\xfe\n' + b"[" * 100_000 + b'\n{"sent":{"client_order_id":"9"')
+    (folder / "empty.jsonl").touch()
+    (folder / "foreign.jsonl").write_text('{"ended":"1"}\n')
+    (folder / "folder.jsonl").mkdir()
+    (folder / "other.txt").write_text("other")
+    os.mkfifo(folder / "pipe.jsonl")
+    assert only(folder).open_orders == (record(1),)
+
+
+def test_a_process_that_was_killed_in_the_middle_of_a_line_spoils_nothing(folder: Path, start: Start) -> None:
+    first = start()
+    first.sent(record(1))
+    assert first.path is not None
+    with first.path.open("ab") as file:
+        file.write(b'{"sent":{"client_order_id":"2",')
+    die(first)
+    second = start()
+    second.sent(record(3))
+    assert set(only(folder).open_orders) == {record(1), record(3)}
+
+
+def test_a_folder_that_is_not_there_has_no_journals(folder: Path) -> None:
+    assert read_journals(folder) == []
+
+
+# When the disk does not do what it should
+
+
+def test_a_folder_that_cannot_be_made_costs_one_warning_and_is_made_later(
+    folder: Path, start: Start, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.parent.mkdir(parents=True)
+    folder.write_text("a file in its place")
+    journal = start()
+    for number in range(3):
+        journal.sent(record(number))
+    journal.ended("0")
+    journal.beat()
+    assert len(warnings_in(caplog)) == 1
+    assert journal.path is None
+    folder.unlink()
+    monkeypatch.setattr(journal, "_try_again_at", 0.0)
+    monkeypatch.setattr(journal, "_beat_at", 0.0)
+    journal.beat()
+    assert only(folder).open_orders == (record(1), record(2))
+
+
+def test_an_identity_that_cannot_be_found_does_not_hinder_an_order(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> Identity:
+        raise RuntimeError("no identity")
+
+    journal = OrderJournal(lambda: folder, broken)
+    journal.sent(record(1))
+    assert len(warnings_in(caplog)) == 1
+
+
+def full_disk(descriptor: int, text: bytes) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def half_full_disk(descriptor: int, text: bytes) -> int:
+    return WRITE(descriptor, text[: len(text) // 2])
+
+
+WRITE = os.write
+
+
+@pytest.mark.parametrize("write", [full_disk, half_full_disk])
+def test_a_full_disk_costs_one_warning_and_the_file_is_whole_again_when_there_is_room(
+    folder: Path,
+    start: Start,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    write: Callable[[int, bytes], int],
+) -> None:
+    journal = start()
+    journal.sent(record(1))
+    monkeypatch.setattr(os, "write", write)
+    journal.sent(record(2))
+    journal.ended("1")
+    journal.beat()
+    journal._beat_at = 0.0
+    journal.beat()
+    assert len(warnings_in(caplog)) == 1
+    assert only(folder).open_orders[0] == record(1)
+    monkeypatch.setattr(os, "write", WRITE)
+    journal.sent(record(3))
+    assert record(3) in only(folder).open_orders
+    journal._beat_at = 0.0
+    journal.beat()
+    assert only(folder).open_orders == (record(2), record(3))
+    assert len(warnings_in(caplog)) == 1
+    assert [path.suffix for path in folder.iterdir()] == [".jsonl"]
+
+
+def test_a_disk_that_is_full_at_the_start_keeps_what_earlier_processes_wrote(
+    folder: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = start()
+    first.sent(record(1))
+    die(first)
+    monkeypatch.setattr(os, "write", full_disk)
+    second = start()
+    assert second.take_left_behind() == [record(1)]
+    monkeypatch.setattr(os, "write", WRITE)
+    die(second)
+    assert start().take_left_behind() == [record(1)]
+
+
+def test_a_file_that_somebody_removes_comes_back(folder: Path, start: Start) -> None:
+    journal = start()
+    journal.sent(record(1))
+    (path,) = folder.iterdir()
+    path.unlink()
+    journal._beat_at = 0.0
+    journal.beat()
+    assert only(folder).open_orders == (record(1),)
+    assert only(folder).is_alive
+    path.unlink()
+    journal.ended("1")
+    journal.close()  # of a file that is gone
+    assert read_journals(folder) == []
