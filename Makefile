@@ -5,19 +5,22 @@ KILLS ?= 200
 SEED ?= 1
 PYTHON := .venv/bin/python
 
-.PHONY: demo test check bench chaos chaos-table kills fix docs environment
+.PHONY: demo test check bench chaos chaos-table fuzz kills fix docs environment judges judges-environment
 
 demo: environment  ## a real bot makes a market on the simulator for SECONDS, PERP=1 with futures; then its books are compared
 	@$(PYTHON) -m backpack_connector.demo --seconds $(SECONDS) $(if $(filter-out 0,$(PERP)),--perp)
 
-test: environment  ## all tests: pure ones first, end-to-end last
+test: environment judges-environment  ## all tests: pure ones first, end-to-end last
 	@$(PYTHON) -m pytest
 
-check: environment  ## what must hold before a commit; `make fix` repairs the first two
+check: environment judges-environment  ## what must hold before a commit; `make fix` repairs the first two
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
 	$(PYTHON) -m pytest
+
+judges: environment judges-environment  ## what others wrote judges the simulator: OpenAPI file, ccxt, bpx-py, schemathesis
+	@$(PYTHON) -m pytest tests/judges
 
 chaos: environment  ## RUNS random runs of both connectors while the simulator breaks everything; SEED of the first; PEER=builtin
 	@$(PYTHON) -m tests.chaos --seed $(SEED) $(if $(RUNS),--runs $(RUNS)) $(if $(PEER),--peer $(PEER))
@@ -29,6 +32,9 @@ bench: environment  ## measures every path against the built-in connector and a 
 	@$(if $(filter-out 0,$(PEERS)),bash .ci/judges-environment)
 	@$(PYTHON) -m tests.benchmarks $(if $(ROWS),--rows $(ROWS)) $(if $(filter-out 0,$(QUICK)),--quick) \
 		$(if $(filter-out 0,$(PEERS)),--peers .venv-judges/bin/python)
+
+fuzz: environment  ## every parser and connect input for SECONDS in all, guided by coverage; TARGET for one of them
+	@$(PYTHON) -m tests.fuzz --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET))
 
 kills: environment  ## a trading bot is killed KILLS times with SIGKILL at random moments, then its books are compared
 	@$(PYTHON) -m tests.kills --kills $(KILLS) --seed $(SEED)
@@ -42,3 +48,6 @@ fix: environment
 
 environment:
 	@bash .ci/environment
+
+judges-environment: environment
+	@bash .ci/judges-environment

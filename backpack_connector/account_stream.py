@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from backpack_connector import stream_evidence
 from backpack_connector.protocol.errors import AuthenticationRefused, WireFormatError, plain
 from backpack_connector.protocol.messages import ErrorFrame, OrderUpdate, parse_message
-from backpack_connector.protocol.streams import BALANCE_UPDATES, ORDER_UPDATES
+from backpack_connector.protocol.streams import BALANCE_UPDATES
 from backpack_connector.stream_evidence import StreamEvidence
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class AccountStream(_Base):
 
     _has_missed_something: bool
     _asking_soon: asyncio.TimerHandle | None
+    _is_key_refused = False
     _latest_timestamp = inf
     _latest_asked_s = -inf
 
@@ -54,9 +55,14 @@ class AccountStream(_Base):
 
     def on_key_refused(self, error: AuthenticationRefused) -> None:
         """Hear that the key may not even ask; then it gets no private messages either, however quiet that is."""
-        self._doubt_user_stream(ORDER_UPDATES, f"the exchange refuses the key: {error}")
+        self._is_key_refused = True
+        self._doubt_user_stream(None, f"the exchange refuses the key: {error}")
 
-    def _doubt_user_stream(self, stream: str, reason: str) -> None:
+    def on_key_accepted(self) -> None:
+        """Hear that the key may ask."""
+        self._is_key_refused = False
+
+    def _doubt_user_stream(self, stream: str | None, reason: str) -> None:
         self._user_stream_tracker.data_source.doubt(stream, reason)
 
     def _ask_for_everything(self) -> None:

@@ -301,7 +301,8 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         tracked = self._books.get(update.symbol)
         if tracked is None:
             return
-        verdict = tracked.sequence.update(update.first_update_id, update.last_update_id, update)
+        size = 1 + len(update.asks) + len(update.bids)
+        verdict = tracked.sequence.update(update.first_update_id, update.last_update_id, update, size)
         if verdict is Verdict.DROP:
             return  # older than what is known, so no sign of life
         tracked.heard_at_s = time.monotonic()

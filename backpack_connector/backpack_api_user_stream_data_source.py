@@ -70,8 +70,11 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
     def _is_on_probation(self) -> bool:
         return self._doubted_stream is not None and time.monotonic() < self._probation_ends_s
 
-    def doubt(self, stream: str, reason: str) -> None:
-        """End a connection that looks alive, because one of its streams is known to be silent."""
+    def doubt(self, stream: str | None, reason: str) -> None:
+        """End a connection that looks alive, because one of its streams is known to be silent, or for another reason.
+
+        The next connection is on probation only if a stream is named.
+        """
         if self._doubt is not None and not self._doubt.done():
             self._doubt.set_result(reason)
             self._subscribed_at = None

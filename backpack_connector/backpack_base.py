@@ -110,9 +110,9 @@ class BackpackExchangeBase(
         self._batches: dict[str, OrderBatch] = {}
         self._awaiting_trigger: set[str] = set()
         self._is_account_exclusive = constants.is_account_exclusive()
-        self._has_adopted = False
         self._journal = self._new_journal()
         self._evidence = self._new_evidence()
+        self._executed_told: dict[str, Decimal] = {}
         self._unknown_orders: set[str] = set()
         self._unknown_orders_named = 0
         self._not_ready_since_s: float | None = None
@@ -188,6 +188,7 @@ class BackpackExchangeBase(
         status: dict[str, bool] = super().status_dict
         # An account that holds nothing is still an account whose balances are known (F32).
         status["account_balance"] = self._balances_received or not self.is_trading_required
+        status["user_stream_initialized"] = status["user_stream_initialized"] and not self._is_key_refused
         return status
 
     def supported_order_types(self) -> list[OrderType]:
@@ -276,6 +277,7 @@ class BackpackExchangeBase(
     def on_order_ended(self, client_order_id: str) -> None:
         """Hear that an order is not tracked any longer, whatever its end was."""
         self._request_ended_at.pop(client_order_id, None)
+        self._executed_told.pop(client_order_id, None)
         self._journal.ended(client_order_id)
 
     def on_open_orders(self, orders: list[Order], asked_at: int) -> None:
@@ -297,7 +299,7 @@ class BackpackExchangeBase(
         """
         row = endpoint(operation_id)
         try:
-            return await self._send(row, parameters, headers)
+            answer = await self._send(row, parameters, headers)
         except ClockSkew:
             self.logger().warning("The exchange refused a time stamp; asking for its time and sending again.")
             await self._resynchronize_clock()
@@ -306,6 +308,9 @@ class BackpackExchangeBase(
             if row.method == "GET":  # some keys may only read
                 self.on_key_refused(error)
             raise
+        if row.is_signed:
+            self.on_key_accepted()
+        return answer
 
     async def _send(self, row: Endpoint, parameters: Parameters, headers: dict[str, str] | None) -> Any:
         try:

@@ -11,7 +11,7 @@ from hummingbot.core.data_type.common import TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
 
 from backpack_connector.protocol.enums import MarketType
-from backpack_connector.protocol.errors import ConfigurationError
+from backpack_connector.protocol.errors import ConfigurationError, shown
 from backpack_connector.protocol.models import Market, Ticker, is_market_type, is_row_of, read_rows
 from backpack_connector.protocol.symbols import Symbol, TradingPair, symbol_of, trading_pair_of
 from backpack_connector.protocol.wire import read
@@ -37,16 +37,24 @@ class ListedMarkets(_Base):
         return await self._make_trading_rules_request()
 
     def _read_markets(self, exchange_info: Any) -> "tuple[dict[str, Market], list[str]]":
-        """Return the visible markets of this connector's type by trading pair, and what could not be read."""
-        rows = [row for row in read(list[Any], exchange_info, "get_markets") if is_market_type(row, self.market_type)]
+        """Return the visible markets of this connector's type by trading pair, and what could not be read.
+
+        In a list with unreadable rows, or without any, a missing market proves nothing: what was known of it stays.
+        """
+        listed = read(list[Any], exchange_info, "get_markets")
+        rows = [row for row in listed if is_market_type(row, self.market_type)]
         markets, complaints = read_rows(Market, rows, "get_markets")
+        complaints += [f"get_markets: {shown(row)} is no market" for row in listed if not _has_market_type(row)]
+        if not listed:
+            complaints.append("get_markets: no market is listed")
         pairs = {self.trading_pair_or_none(market.symbol): market for market in markets if market.visible}
-        return {pair: market for pair, market in pairs.items() if pair is not None}, complaints
+        found = {pair: market for pair, market in pairs.items() if pair is not None}
+        return {**self._markets, **found} if complaints else found, complaints
 
     async def _format_trading_rules(self, exchange_info_dict: Any) -> list[TradingRule]:
         self._markets, complaints = self._read_markets(exchange_info_dict)
         for complaint in complaints:
-            self.logger().error(f"A market is left out because its rules cannot be read: {complaint}")
+            self.logger().error(f"The rules of a market cannot be read, so those that were known stay: {complaint}")
         return [
             trading_rule(market, trading_pair)
             for trading_pair, market in self._markets.items()
@@ -142,3 +150,7 @@ class ListedMarkets(_Base):
         bid, ask, last = self.reference_prices(trading_pair)
         touch = ask if trade_type is TradeType.BUY else bid
         return touch or last
+
+
+def _has_market_type(row: Any) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("marketType"), str)

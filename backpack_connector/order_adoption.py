@@ -1,22 +1,24 @@
 """Track again the orders that an earlier process of this bot left behind: none is lost, none told twice.
 
 Hummingbot's database and the order journal (order_journal) each know a part. Hummingbot commits an order's row, its
-fills and the state of all tracked orders together, inside the event that tells of them; the journal has every order
-from before it was sent until it ended. After a restart an order of the journal is one of these:
+fills and the saved state of all tracked orders together, inside the event that tells of them; the journal has every
+order from before it was sent until it ended. After a restart an order of the journal is one of these:
 
-- Hummingbot restores it as tracked. Its restored state holds exactly the fills that the database holds, so whatever
-  the exchange shows beyond them is told once. The journal adds nothing.
-- The database has its row, and it is not restored. The commit that told of its end is then the last one about it: only
-  the journal's last line is missing. It is told no more.
+- It is tracked, because Hummingbot has restored its saved state. That holds exactly the fills that the database holds,
+  so whatever the exchange shows beyond them is told once. The journal adds nothing.
+- It has ended according to the database. Only the journal's last line is missing. It is told no more.
+- It has a saved state and is not tracked, because nobody restored it: Hummingbot does so for strategies only. Then it
+  is restored here.
 - The database does not know it. Nothing about it was ever committed, fills included, because its creation is always
   told first. It is tracked as an order whose outcome is unknown; the reconciler announces it, tells its fills and
   its end once, or fails it when the exchange is known not to have it.
 
-Where Hummingbot runs without its database, all orders of the journal that are not tracked are of the third kind.
+Where Hummingbot runs without its database, all orders of the journal that are not tracked are of the last kind.
 """
 
 import os
 import sys
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,7 @@ from hummingbot.core.data_type.in_flight_order import InFlightOrder
 from backpack_connector.client_order_ids import installation
 from backpack_connector.order_journal import Identity, OrderRecord, fingerprint, journal_folder
 from backpack_connector.order_journal_writer import OrderJournal
+from backpack_connector.protocol.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,13 +37,14 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
+_ENDS = ("BuyOrderCompleted", "SellOrderCompleted", "OrderCancelled", "OrderExpired", "OrderFailure")
+"""What Hummingbot's database calls the ends of orders."""
+
 
 class OrderAdoption(_Base):
     """The part of the connector that keeps the order journal; `BackpackExchangeBase` mixes it in."""
 
     _journal: OrderJournal
-    _has_adopted: bool
-    """Whether the orders of earlier processes have been looked at."""
 
     def _new_journal(self) -> OrderJournal:
         return OrderJournal(self._journal_folder, self._journal_identity)
@@ -83,24 +87,26 @@ class OrderAdoption(_Base):
         )
 
     def adopt_orders(self) -> None:
-        """Track what earlier processes of this bot left behind; called when Hummingbot has restored what it knows."""
-        if self._has_adopted:
-            return
-        self._has_adopted = True
+        """Track what earlier processes of this bot left behind.
+
+        Called whenever the network starts; the first time, Hummingbot has restored what it knows just before.
+        """
         known = self.order_tracker.fillable_order
         unknown = [record for record in self._journal.take_left_behind() if known(record.client_order_id) is None]
-        told = self._orders_in_database([record.client_order_id for record in unknown])
+        ended, saved = self._ask_database({record.client_order_id for record in unknown})
+        self.restore_tracking_states(saved)
         for record in unknown:
-            if record.client_order_id in told:
+            if record.client_order_id in ended:
                 self._journal.ended(record.client_order_id)
-            else:
+            elif known(record.client_order_id) is None:
                 self._adopt_record(record)
         for order in self.order_tracker.active_orders.values():
             self._follow_inherited(order)
 
     def _follow_inherited(self, order: InFlightOrder) -> None:
         if order.client_order_id not in self._journal:
-            self.write_down(order)
+            with suppress(ConfigurationError):  # saved with a trading pair that is none
+                self.write_down(order)
         if order.exchange_order_id is None and order.client_order_id not in self._on_their_way:
             # Nobody knows when its request left; it may have been just before the other process died.
             self._request_ended_at.setdefault(order.client_order_id, self._time())
@@ -108,6 +114,7 @@ class OrderAdoption(_Base):
 
     def _adopt_record(self, record: OrderRecord) -> None:
         try:
+            _check(record, self.symbol_of_pair(record.trading_pair))
             self.start_tracking_order(
                 record.client_order_id,
                 None,
@@ -128,22 +135,39 @@ class OrderAdoption(_Base):
         if record.is_conditional:
             self.expect_trigger(order)
         self.logger().warning(
-            f"Order {record.client_order_id} ({record.trade_type.lower()} {record.quantity} {record.trading_pair}) was "
-            "being sent when an earlier process of this bot died. Asking the exchange what became of it."
+            f"An earlier process of this bot ended before it knew what became of order {record.client_order_id} "
+            f"({record.trade_type.lower()} {record.quantity} {record.trading_pair}). Asking the exchange."
         )
 
-    def _orders_in_database(self, client_order_ids: list[str]) -> set[str]:
-        """Return which of the orders Hummingbot's database has been told of."""
+    def _ask_database(self, client_order_ids: set[str]) -> tuple[set[str], dict[str, Any]]:
+        """Return which of the orders have ended according to Hummingbot's database, and what it has saved of others."""
         recorder = self._markets_recorder()
         if recorder is None or not client_order_ids:
-            return set()
-        from hummingbot.model.order import Order
+            return set(), {}
+        from hummingbot.model.order_status import OrderStatus
 
         try:
             with recorder.sql_manager.get_new_session() as session:
-                rows = session.query(Order.id).filter(Order.id.in_(client_order_ids))
-                return {row.id for row in rows}
+                rows = session.query(OrderStatus.order_id).filter(
+                    OrderStatus.order_id.in_(client_order_ids), OrderStatus.status.in_(_ENDS)
+                )
+                ended = {row.order_id for row in rows}
+                states = recorder.get_market_states(recorder.config_file_path, self, session=session)
+                saved = {} if states is None else states.saved_state
         except Exception as error:  # noqa: BLE001 - boundary: the connector must start whatever the database does
             # The database refuses a fill that it has already, so that none counts twice even now.
             self.logger().error(f"Hummingbot's database could not be asked about earlier orders: {error}")
-            return set()
+            return set(), {}
+        return ended, {order_id: saved[order_id] for order_id in client_order_ids - ended if order_id in saved}
+
+
+def _check(record: OrderRecord, symbol: str) -> None:
+    """Refuse a line that no connector writes, before it gets among the orders.
+
+    Raises:   ValueError that says what is odd.
+    """
+    if record.symbol != symbol:
+        raise ValueError(f"{record.trading_pair} is {symbol} here")
+    numbers = [record.quantity] if record.price is None else [record.quantity, record.price]
+    if not all(number.is_finite() and number >= 0 for number in numbers):
+        raise ValueError("quantity and price are no numbers of zero or more")

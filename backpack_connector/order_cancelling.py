@@ -16,7 +16,7 @@ from hummingbot.core.data_type.cancellation_result import CancellationResult
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
 
 from backpack_connector.protocol.enums import CancelOrderType, OrderStatus
-from backpack_connector.protocol.errors import BackpackError, OrderNotFound, RequestError, WireFormatError
+from backpack_connector.protocol.errors import BackpackError, OrderNotFound, RequestError, WireFormatError, shown
 from backpack_connector.protocol.models import Order, read_rows
 from backpack_connector.protocol.wire import read
 
@@ -191,7 +191,14 @@ class OrderCancelling(_Base):
         if answer is None:
             self._expect_cancel(tracked_order)
             return True
-        return self._apply_cancelled(tracked_order, read(Order, answer, "cancel_order"))
+        report = read(Order, answer, "cancel_order")
+        # The client id tells, or else the order id, which may change when a trigger fires.
+        told, known = report.client_id_text, order_id
+        if told is None:
+            told, known = report.id, tracked_order.exchange_order_id
+        if told != known:
+            raise WireFormatError(f"cancel_order: the answer is about another order, {shown(report.id)}")
+        return self._apply_cancelled(tracked_order, report)
 
     def _apply_cancelled(self, order: InFlightOrder, report: Order) -> bool:
         self.apply_report(order, report)

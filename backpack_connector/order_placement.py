@@ -18,7 +18,7 @@ from hummingbot.core.utils.async_utils import safe_ensure_future
 from backpack_connector.client_order_ids import next_client_order_id
 from backpack_connector.order_control import OrderControl, read_control, unknown_options
 from backpack_connector.protocol.enums import TimeInForce
-from backpack_connector.protocol.errors import BackpackError, OrderRejected, RequestError, WireFormatError
+from backpack_connector.protocol.errors import BackpackError, OrderRejected, RequestError, WireFormatError, shown
 from backpack_connector.protocol.filters import active_price, refusal
 from backpack_connector.protocol.models import Order
 from backpack_connector.protocol.rest import BROKER_HEADER
@@ -255,7 +255,12 @@ class OrderPlacement(_Base):
 
     async def _submit(self, order: InFlightOrder) -> Order:
         answer = await self.request("execute_order", self._order_fields(order), headers=self._placement_headers())
-        return read(Order, answer, "execute_order")
+        report = read(Order, answer, "execute_order")
+        is_about_it = report.symbol == self.symbol_of(order) and report.side is SIDES[order.trade_type]
+        if not is_about_it or report.client_id_text not in (None, order.client_order_id):
+            # Whoever took over its id would wait for that order's fills for ever.
+            raise WireFormatError(f"execute_order: the answer is about another order, {shown(report.id)}")
+        return report
 
     def _placement_headers(self) -> dict[str, str]:
         return {} if self._broker_id is None else {BROKER_HEADER: self._broker_id}

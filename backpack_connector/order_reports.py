@@ -43,6 +43,8 @@ class OrderReports(_Base):
     """The part of the connector that learns what happened to orders; `BackpackExchangeBase` mixes it in."""
 
     _evidence: StreamEvidence
+    _executed_told: dict[str, Decimal]
+    """The most that the stream has told to be executed of an order, by client id."""
 
     # Reports
 
@@ -224,8 +226,25 @@ class OrderReports(_Base):
             self.logger().warning(f"{error}; asking the exchange for it.")
             self._reconciler.settle_soon(order)
             return
+        if not self._can_be_true(order, message):
+            self.logger().warning(
+                f"A fill of order {order.client_order_id} would make it executed further than the exchange itself says."
+                " It is left out, and the exchange is asked about it."
+            )
+            self._reconciler.settle_soon(order)
+            return
         fee = self._fill_fee(order, fee_amount, fee_symbol)
         self.order_tracker.process_trade_update(trade_update_of_message(order, message, fee))
+
+    def _can_be_true(self, order: InFlightOrder, message: messages.OrderUpdate) -> bool:
+        """Tell whether a fill fits what the exchange says was executed in all; messages may come in another order."""
+        if message.executed_quantity is None or message.fill_quantity is None:
+            return True
+        told = max(message.executed_quantity, self._executed_told.get(order.client_order_id, Decimal(0)))
+        if not order.is_done:
+            self._executed_told[order.client_order_id] = told
+        is_known = str(message.trade_id) in order.order_fills
+        return is_known or bool(order.executed_amount_base + message.fill_quantity <= told)
 
     def _apply_status_message(self, order: InFlightOrder, message: messages.OrderUpdate, status: OrderStatus) -> None:
         lacks_fills = (message.executed_quantity or Decimal(0)) > order.executed_amount_base

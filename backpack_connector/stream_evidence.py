@@ -182,7 +182,7 @@ class StreamEvidence:
             del self._findings[key]
         if self._findings:
             oldest_s = next(iter(self._findings.values())).found_at_s
-            self._timer = loop.call_later(oldest_s - horizon_s, self._judge)
+            self._timer = loop.call_at(oldest_s + GRACE_S, self._judge)
         self._log(list(due.values()))
         for finding in due.values():
             is_current = self._is_subscribed and finding.connection == self._connection

@@ -92,10 +92,9 @@ class TrackedBook:
     def measure(self, now_s: float) -> None:
         """Learn the rate of the stream, out of the update ids: one for each event of the book."""
         last_id = self.sequence.last_update_id
-        if last_id is not None and self._measured is not None:
-            known_id, then_s = self._measured
-            rate = max(0, last_id - known_id) / max(now_s - then_s, 1e-3)
-            self._updates_per_s = (self._updates_per_s + rate) / 2
+        known_id, then_s = self._measured or (0, now_s)
+        if last_id is not None and now_s > then_s:
+            self._updates_per_s = (self._updates_per_s + max(0, last_id - known_id) / (now_s - then_s)) / 2
         self._measured = None if last_id is None else (last_id, now_s)
         if self.heard_at_s > self._struck_at_s:
             self.strikes, self.is_suspect = 0, False

@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backpack_connector import stream_evidence
+from backpack_connector.protocol.enums import OrderBookState
 from backpack_connector.protocol.errors import OrderNotFound
 from backpack_connector.protocol.futures import Position
 from backpack_connector.protocol.messages import MarkPriceUpdate, PositionUpdate
@@ -75,6 +76,11 @@ class AccountPositions(_Base):
         self._margin.apply_position(message)
         if self._positions.apply_update(message):
             self._publish_positions()
+
+    def has_mark_price(self, symbol: str) -> bool:
+        """Tell whether the exchange publishes a mark price of a market now. Source: API §2.3 (markPrices)."""
+        market = self._markets.get(self.trading_pair_or_none(symbol) or "")
+        return market is not None and market.order_book_state in (OrderBookState.OPEN, OrderBookState.POST_ONLY)
 
     def on_listed_mark_price(self, row: MarkPrice) -> None:
         """Take a row of get_mark_prices: the margin of an order can be told before the stream has said anything."""

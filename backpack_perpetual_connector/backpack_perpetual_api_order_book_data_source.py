@@ -1,7 +1,9 @@
 """Listen to the public streams of perpetual markets: what spot has, and mark prices with funding."""
 
 import asyncio
+import time
 from collections.abc import Iterable
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from hummingbot.core.data_type.funding_info import FundingInfo
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from backpack_perpetual_connector.backpack_perpetual_derivative import BackpackPerpetualDerivative
 
 
+MARKS_OVERDUE_S = 10.0
+"""A mark price comes every second, even an unchanged one (API §3.2)."""
+
+
 class BackpackPerpetualAPIOrderBookDataSource(BackpackAPIOrderBookDataSource, PerpetualAPIOrderBookDataSource):
     """The public streams of the tracked perpetual pairs."""
 
@@ -30,6 +36,11 @@ class BackpackPerpetualAPIOrderBookDataSource(BackpackAPIOrderBookDataSource, Pe
         super().__init__(*args, **kwargs)
         self._followed: set[str] = set()
         """Symbols of markets that are not traded here, but whose mark price values a position or an order."""
+        self._marks_heard: dict[str, float] = {}
+        """When a mark price has last come, by symbol, on the monotonic clock."""
+        self._marks_missed = 0
+        """How often in a row mark prices were found to be overdue."""
+        self._marks_missed_at_s = -inf
 
     def follow_mark_prices(self, symbols: Iterable[str]) -> None:
         """Listen to the mark prices of these markets too; those of traded pairs are heard anyway."""
@@ -44,6 +55,7 @@ class BackpackPerpetualAPIOrderBookDataSource(BackpackAPIOrderBookDataSource, Pe
             safe_ensure_future(self._ws_assistant.send(WSJSONRequest(payload=frame)))
 
     async def _subscribe_channels(self, ws: WSAssistant) -> None:
+        self._marks_heard.clear()
         await super()._subscribe_channels(ws)
         if self._followed:
             streams = [mark_price_stream(symbol) for symbol in sorted(self._followed)]
@@ -87,6 +99,7 @@ class BackpackPerpetualAPIOrderBookDataSource(BackpackAPIOrderBookDataSource, Pe
 
     def _on_message(self, message: Any) -> None:
         if isinstance(message, MarkPriceUpdate):
+            self._marks_heard[message.symbol] = time.monotonic()
             self._connector.on_mark_price(message)
             self._message_queue[self._funding_info_messages_queue_key].put_nowait(message)
         else:
@@ -98,3 +111,27 @@ class BackpackPerpetualAPIOrderBookDataSource(BackpackAPIOrderBookDataSource, Pe
         trading_pair = self._connector.trading_pair_or_none(raw_message.symbol)
         if trading_pair is not None:
             message_queue.put_nowait(funding_info_update(raw_message, trading_pair))
+
+    async def _look_for_silence(self, now_s: float) -> None:
+        await super()._look_for_silence(now_s)
+        expected = {*self._books, *self._followed}
+        expected = {symbol for symbol in expected if self._connector.has_mark_price(symbol)}
+        overdue = {
+            symbol for symbol in expected if now_s - self._marks_heard.setdefault(symbol, now_s) > MARKS_OVERDUE_S
+        }
+        if not overdue:
+            self._marks_missed = 0
+            return
+        if now_s - self._marks_missed_at_s < MARKS_OVERDUE_S:
+            return
+        self._marks_missed += 1
+        self._marks_missed_at_s = now_s
+        if self._marks_missed & (self._marks_missed - 1):
+            return  # after 1, 2, 4, 8... times: the market may have closed, and the list of markets not say so yet
+        names = ", ".join(sorted(overdue))
+        if overdue == expected and self._marks_missed > 1:
+            raise ConnectionError(f"no mark price of {names} comes, although one is due every second")
+        self.logger().warning(f"No mark price of {names} has come for {MARKS_OVERDUE_S:g} s; subscribing again.")
+        if self._ws_assistant is not None:
+            frame = subscribe_frame([mark_price_stream(symbol) for symbol in sorted(overdue)])
+            await self._ws_assistant.send(WSJSONRequest(payload=frame))

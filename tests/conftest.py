@@ -16,7 +16,19 @@ RFC_8032_SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b3269197
 RFC_8032_PUBLIC_KEY = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
 
 # Fast and pure tests fail first; those with a real Hummingbot come later, whole processes last.
-LATER = ["registration", "spot", "perpetual", "chaos", "benchmarks", "demo", "end_to_end"]
+LATER = [
+    "registration",
+    "spot",
+    "perpetual",
+    "fuzz",
+    "guard",
+    "chaos",
+    "benchmarks",
+    "demo",
+    "judges",
+    "end_to_end",
+    "kills",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

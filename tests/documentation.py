@@ -8,6 +8,7 @@ from pathlib import Path
 
 from backpack_connector.protocol.endpoints import ENDPOINTS, Effect
 from backpack_connector.simulator import faults_kinds
+from tests.benchmarks import report
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("backpack_connector", "backpack_perpetual_connector")
@@ -54,6 +55,7 @@ def fault_kinds() -> str:
 
 
 GENERATED: dict[str, Callable[[], str]] = {
+    "benchmarks": report.headlines,
     "fault-kinds": fault_kinds,
     "module-map": module_map,
     "operation-counts": operation_counts,

@@ -10,7 +10,7 @@ import aiohttp
 
 from backpack_connector.hosts import REST_URL
 from backpack_connector.protocol.endpoints import Endpoint, endpoint
-from backpack_connector.protocol.errors import ClockSkew, NoAnswer
+from backpack_connector.protocol.errors import ClockSkew, NoAnswer, plain
 from backpack_connector.protocol.rest import TEXT_OPERATIONS, Parameters, build_request, read_response
 from backpack_connector.protocol.signing import Credentials
 from backpack_connector.request_pools import AccountPools
@@ -120,7 +120,7 @@ class BackpackClient:
         except NoAnswer as error:
             raise NoAnswer(error.message, operation=row.operation_id) from error
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            reason = str(error) or type(error).__name__
+            reason = plain(str(error)) or type(error).__name__
             raise NoAnswer(f"no answer from the exchange: {reason}", operation=row.operation_id) from error
         return read_response(row.operation_id, status, text, is_json=row.operation_id not in TEXT_OPERATIONS)
 

@@ -84,6 +84,15 @@ class Alarms:
         """Return the silent bots whose orders are to be cancelled."""
         return [bot.sighting for bot in self._bots.values() if bot.phase is Kind.ALARM]
 
+    @property
+    def hanging(self) -> list[Sighting]:
+        """Return the alarmed bots whose processes run and give no sign of life, not those that come back just now."""
+        return [
+            bot.sighting
+            for bot in self._bots.values()
+            if bot.phase is Kind.ALARM and bot.sighting.is_alive and bot.silent_s >= self._heartbeat_s
+        ]
+
     def look(self, now_s: float, sightings: Iterable[Sighting]) -> list[Change]:
         """Take what a look at the folder has shown, and return what has changed.
 

@@ -15,6 +15,7 @@ from .canceller import Canceller, key_of, open_orders, rows_of
 from .folder import JournalFolder
 from .loss_limit import LossLimit, TransferSum
 from .loss_watch import LossWatch
+from .preflight import check_markets
 from .reports import Reports
 from .watchdog import Options
 
@@ -32,6 +33,7 @@ async def check(
         ours, _ = JournalFolder(options.folder, account, options.markets).look()
     except OSError as error:
         raise ConfigurationError(f"{options.folder} cannot be read: {error.strerror or error}.") from None
+    await check_markets(client, options.markets)
     rows, is_complete = await open_orders(client)
     if not is_complete:
         raise WireFormatError("get_open_orders: an order cannot be read.")
@@ -79,7 +81,5 @@ def _as_json(sighting: Sighting, journal: Journal, own: list[OrderHead], *, is_s
 def _as_text(sighting: Sighting, journal: Journal, own: list[OrderHead], *, is_silent: bool) -> str:
     process = f"process {journal.pid} runs" if sighting.is_alive else "its process is gone"
     fate = "would be cancelled" if is_silent else "are left alone"
-    return (
-        f"{sighting.bot}: {process}, last sign of life {journal.beat_age_s:.0f} s ago; "
-        f"{len(own)} of its orders are open and {fate}."
-    )
+    orders = f"{len(own)} of its orders are open and {fate}" if own else "none of its orders is open"
+    return f"{sighting.bot}: {process}, last sign of life {journal.beat_age_s:.0f} s ago; {orders}."

@@ -62,8 +62,7 @@ class LossWatch:
         if self._reports.close("value"):
             self._reports.say("trouble_over", "The worth of the account is known again.")
         for asset in value.left_out:
-            if not self._reports.is_open(f"price of {asset}"):
-                self._reports.say_at_times(f"price of {asset}", "trouble", f"{asset} has no price and is not counted.")
+            self._reports.say_once(f"price of {asset}", "trouble", f"{asset} has no price and is not counted.")
         is_reached = self.limit.read(value.amount, self.transfers.net)
         if not had_baseline:
             self._tell_baseline()
@@ -118,7 +117,7 @@ class LossWatch:
             withdrawals = await self._transfer_rows("get_withdrawals")
         except BackpackError as error:
             self._failures += 1
-            self._reports.say_at_times(
+            self._reports.say_once(
                 "transfers", "trouble", f"Transfers cannot be read, so a withdrawal would count as a loss: {error}."
             )
             return not is_beyond or isinstance(error, Refused) or self._failures > _PATIENCE

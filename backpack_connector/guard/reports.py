@@ -45,9 +45,10 @@ class Reports:
             self._told_at[topic] = now
             self.say(event, sentence, **facts)
 
-    def is_open(self, topic: str) -> bool:
-        """Tell whether a trouble was told and is not over."""
-        return topic in self._told_at
+    def say_once(self, topic: str, event: str, sentence: str, **facts: Any) -> None:
+        """Write an event unless this topic was told and is not closed."""
+        if topic not in self._told_at:
+            self.say_at_times(topic, event, sentence, **facts)
 
     def close(self, topic: str) -> bool:
         """End a topic; return whether it had been told."""

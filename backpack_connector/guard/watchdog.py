@@ -16,20 +16,20 @@ from pathlib import Path
 
 from backpack_connector.client.rest import BackpackClient
 from backpack_connector.order_journal import Journal
-from backpack_connector.protocol.errors import BackpackError, ConfigurationError
+from backpack_connector.protocol.errors import BackpackError
 
 from .alarms import Alarms, Change, Kind, Sighting
-from .canceller import Canceller, is_refusal_of_key, open_orders
+from .canceller import Canceller, open_orders
 from .folder import JournalFolder, interrupt
 from .loss_limit import LossLimit, TransferSum
 from .loss_watch import LossWatch
 from .memory import Memory
+from .preflight import check_key, check_markets
 from .reports import Reports
 
 LOOK_S = 1.0
 LOSS_LOOK_S = 5.0
 CHECK_S = 60.0
-_NO_ORDER = "0"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Watchdog:
         """
         try:
             self._open_memory()
-            await self._check_key()
+            await check_markets(self._client, self._options.markets)
+            await check_key(self._client, self._reports, is_dry_run=self._options.is_dry_run)
             steps: list[tuple[Callable[[], Awaitable[object]], float]] = [
                 (self._look, LOOK_S),
                 (self.canceller.run, 1.0),
@@ -121,22 +122,6 @@ class Watchdog:
             )
         self._loss = LossWatch(self._client, self._reports, limit, transfers)
 
-    async def _check_key(self) -> None:
-        """Find out at once whether this key may do what the guard is for."""
-        try:
-            await open_orders(self._client)
-            if self._options.is_dry_run:
-                return
-            # An order that cannot exist: a key that may cancel is told so, a key that may not is refused.
-            await self._client.request("cancel_order", {"symbol": "SOL_USDC", "orderId": _NO_ORDER})
-        except BackpackError as error:
-            if is_refusal_of_key(error):
-                raise ConfigurationError(
-                    f"The exchange refuses this key, so it could cancel nothing: {error}"
-                ) from error
-            if not getattr(error, "outcome_known", False):
-                self._reports.say_at_times("exchange", "trouble", f"The exchange cannot be reached now: {error}.")
-
     async def _check_exchange(self) -> None:
         try:
             await open_orders(self._client)
@@ -167,8 +152,8 @@ class Watchdog:
             self._tell(change, journals.get(change.sighting.bot))
         if ours:
             self._reports.close("empty")
-        elif not self._reports.is_open("empty"):
-            self._reports.say_at_times(
+        else:
+            self._reports.say_once(
                 "empty", "waiting", f"No bot of this account has a journal in {self._options.folder}; waiting for one."
             )
         self._aim(journals)
@@ -179,7 +164,7 @@ class Watchdog:
         has_lost = self._loss is not None and self._loss.limit.is_reached
         self.canceller.aim(silent, posting=others if has_lost else [], spared=[] if has_lost else others)
         if self._options.stops_bots:
-            for sighting in [*silent, *others] if has_lost else silent:
+            for sighting in self._alarms.sightings if has_lost else self._alarms.hanging:
                 self._interrupt(sighting, journals[sighting.bot])
 
     def _interrupt(self, sighting: Sighting, journal: Journal) -> None:

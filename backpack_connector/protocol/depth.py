@@ -15,7 +15,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-MAX_BUFFERED_UPDATES = 10_000
+MAX_BUFFERED_SIZE = 100_000
+"""In levels of a book, an update itself counted as one: some twenty megabytes."""
 
 
 class Verdict(Enum):
@@ -34,8 +35,10 @@ class DepthSequence(Generic[T]):
     snapshot: bounded memory can delay a book, never corrupt it.
     """
 
-    def __init__(self, max_buffered: int = MAX_BUFFERED_UPDATES) -> None:
-        self._buffer: deque[tuple[int, int, T]] = deque(maxlen=max_buffered)
+    def __init__(self, max_buffered: int = MAX_BUFFERED_SIZE) -> None:
+        self._buffer: deque[tuple[int, int, int, T]] = deque()
+        self._buffered_size = 0
+        self._max_buffered = max_buffered
         self._last_id: int | None = None
         self._follows_snapshot = False
 
@@ -56,14 +59,17 @@ class DepthSequence(Generic[T]):
 
     def restart(self) -> None:
         """Forget the book and everything buffered, as after a lost connection."""
-        self._buffer.clear()
+        self._empty_buffer()
         self._last_id = None
         self._follows_snapshot = False
 
-    def update(self, first_id: int, last_id: int, payload: T) -> Verdict:
-        """Take one update and return what to do with it; after GAP a new snapshot is needed."""
+    def update(self, first_id: int, last_id: int, payload: T, size: int = 1) -> Verdict:
+        """Take one update and return what to do with it; after GAP a new snapshot is needed.
+
+        Units:    `size` is what it takes of the buffer, in levels.
+        """
         if self._last_id is None:
-            self._buffer.append((first_id, last_id, payload))
+            self._add_to_buffer(first_id, last_id, payload, size)
             return Verdict.BUFFER
         if last_id <= self._last_id:
             return Verdict.DROP
@@ -72,7 +78,7 @@ class DepthSequence(Generic[T]):
             self._follows_snapshot = False
             return Verdict.APPLY
         self.restart()
-        self._buffer.append((first_id, last_id, payload))
+        self._add_to_buffer(first_id, last_id, payload, size)
         return Verdict.GAP
 
     def snapshot(self, last_id: int) -> list[T] | None:
@@ -86,7 +92,7 @@ class DepthSequence(Generic[T]):
         self._last_id = last_id
         self._follows_snapshot = True
         buffered, replay = list(self._buffer), []
-        for first_id, update_last_id, payload in buffered:
+        for first_id, update_last_id, _, payload in buffered:
             if update_last_id <= self._last_id:
                 continue
             if not self._continues(first_id):
@@ -95,8 +101,18 @@ class DepthSequence(Generic[T]):
             self._last_id = update_last_id
             self._follows_snapshot = False
             replay.append(payload)
-        self._buffer.clear()
+        self._empty_buffer()
         return replay
+
+    def _add_to_buffer(self, first_id: int, last_id: int, payload: T, size: int) -> None:
+        self._buffer.append((first_id, last_id, size, payload))
+        self._buffered_size += size
+        while self._buffered_size > self._max_buffered and len(self._buffer) > 1:
+            self._buffered_size -= self._buffer.popleft()[2]
+
+    def _empty_buffer(self) -> None:
+        self._buffer.clear()
+        self._buffered_size = 0
 
     def _continues(self, first_id: int) -> bool:
         assert self._last_id is not None

@@ -343,6 +343,12 @@ class Kline(WireStruct, frozen=True, kw_only=True):
         return seconds_from_iso(self.start)
 
 
+class MarketName(WireStruct, frozen=True, kw_only=True):
+    """The name of a row of get_markets, readable whatever else the row says."""
+
+    symbol: str
+
+
 def is_market_type(row: Any, market_type: MarketType) -> bool:
     """Tell whether a raw row of get_markets is of a market type; rows of types to come are simply not."""
     return isinstance(row, dict) and row.get("marketType") == market_type.value

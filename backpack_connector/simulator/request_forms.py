@@ -269,6 +269,13 @@ class Query:
             raise self.failure(name, "integer", f"Value must not exceed {maximum}.")
         return number
 
+    def flag(self, name: str) -> bool | None:
+        """Return true, false, or None when it is absent."""
+        text = self._parameters.get(name)
+        if text not in (None, "true", "false"):
+            raise self.failure(name, "boolean", "not `true` or `false`")
+        return None if text is None else text == "true"
+
     def client_id(self) -> int | None:
         """Return the client id, or None."""
         return self.integer("clientId", maximum=MAX_CLIENT_ID)

@@ -27,6 +27,17 @@ _MAX_TRADES = 1_000
 _DEFAULT_TRADES = 100
 _MAX_FUNDING_RATES = 10_000
 _DEFAULT_FUNDING_RATES = 100
+_MAX_EVENTS = 1_000
+_DEFAULT_EVENTS = 100
+
+# There are no stock sessions and no prediction markets here. ccxt asks for the securities before it trades.
+_EMPTY_LISTS = (
+    "get_market_sessions",
+    "get_prediction_tags",
+    "get_securities",
+    "get_stock_holidays",
+    "get_stock_sessions",
+)
 
 
 class DepthLimit(str, Enum):
@@ -74,6 +85,8 @@ class PublicRest:
             "get_open_interest": self.open_interest,
             "get_funding_interval_rates": self.funding_rates,
             "get_assets": self.assets,
+            **{operation_id: lambda _: [] for operation_id in _EMPTY_LISTS},
+            "get_prediction_events": self.prediction_events,
         }
 
     def _market(self, query: Query, complaint: str = "Invalid market symbol") -> TradedMarket:
@@ -154,6 +167,7 @@ class PublicRest:
 
     def mark_prices(self, query: Query) -> list[Json]:
         """Answer get_mark_prices, always a list; perpetuals only."""
+        market_type = query.word("marketType", MarketType)
         return [
             {
                 "fundingRate": decimal_text(market.funding_rate),
@@ -163,7 +177,7 @@ class PublicRest:
                 "symbol": market.symbol,
             }
             for market in self._perpetuals(query)
-            if market.prices is not None
+            if market.prices is not None and market_type in (None, market.instrument.market_type)
         ]
 
     def _perpetuals(self, query: Query) -> list[TradedMarket]:
@@ -217,3 +231,9 @@ class PublicRest:
         instruments = [market.instrument for market in self._exchange.markets.values()]
         assets = {asset for instrument in instruments for asset in (instrument.base, instrument.quote)}
         return [{"coingeckoId": None, "displayName": asset, "symbol": asset, "tokens": []} for asset in sorted(assets)]
+
+    def prediction_events(self, query: Query) -> Answer:
+        """Answer get_prediction_events: a page of none."""
+        query.flag("resolved")
+        limit = query.integer("limit", _DEFAULT_EVENTS, maximum=_MAX_EVENTS) or 0
+        return Answer([], page_headers(0, limit, query.integer("offset", 0) or 0))

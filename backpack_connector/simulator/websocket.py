@@ -5,7 +5,7 @@ Rule 2: a client that does not read is disconnected when its queue is full; it n
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, KeysView, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -108,10 +108,24 @@ class Hub:
     """Who listens to what."""
 
     def __init__(self) -> None:
-        self._listeners: dict[Subscription, set[Session]] = {}
-        self.sessions: set[Session] = set()
+        # In the order in which they came, so that what faults choose among them does not depend on addresses in memory.
+        self._listeners: dict[Subscription, dict[Session, None]] = {}
+        self._sessions: dict[Session, None] = {}
         self.faults: FrameFaults | None = None
         """None while no fault is set."""
+
+    @property
+    def sessions(self) -> KeysView["Session"]:
+        """Return the open connections, oldest first."""
+        return self._sessions.keys()
+
+    def enter(self, session: "Session") -> None:
+        """Count a connection."""
+        self._sessions[session] = None
+
+    def leave(self, session: "Session") -> None:
+        """Count a connection no longer."""
+        self._sessions.pop(session, None)
 
     def is_wanted(self, subscription: Subscription) -> bool:
         """Tell whether anybody has the subscription."""
@@ -119,13 +133,13 @@ class Hub:
 
     def add(self, subscription: Subscription, session: "Session") -> None:
         """Subscribe a session; once more makes no difference."""
-        self._listeners.setdefault(subscription, set()).add(session)
+        self._listeners.setdefault(subscription, {})[session] = None
 
     def remove(self, subscription: Subscription, session: "Session") -> None:
         """End a subscription, if there is one."""
         listeners = self._listeners.get(subscription)
         if listeners is not None:
-            listeners.discard(session)
+            listeners.pop(session, None)
             if not listeners:
                 del self._listeners[subscription]
 
@@ -174,7 +188,7 @@ class Session:
             autoping=False, autoclose=False, max_msg_size=_MAX_MESSAGE_BYTES, timeout=_CLOSE_TIMEOUT_S
         )
         self._queue: asyncio.Queue[str | Callable[[], None]] = asyncio.Queue(max_queued_frames)
-        self._subscriptions: set[Subscription] = set()
+        self._subscriptions: dict[Subscription, None] = {}
         self._last_pong_s = 0.0
         self._closing: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
@@ -228,7 +242,7 @@ class Session:
         """Serve the connection until it ends."""
         await self._socket.prepare(request)
         self._transport = request.transport
-        self._hub.sessions.add(self)
+        self._hub.enter(self)
         self._last_pong_s = asyncio.get_running_loop().time()
         helpers = [asyncio.ensure_future(self._write()), asyncio.ensure_future(self._keep_alive())]
         try:
@@ -244,7 +258,7 @@ class Session:
             await asyncio.gather(*helpers, return_exceptions=True)
             for subscription in self._subscriptions:
                 self._hub.remove(subscription, self)
-            self._hub.sessions.discard(self)
+            self._hub.leave(self)
             if self._closing is not None:
                 await self._closing
         return self._socket
@@ -328,7 +342,7 @@ class Session:
                 continue
             subscription = (account_id if is_private else None, name)
             if subscription not in self._subscriptions:
-                self._subscriptions.add(subscription)
+                self._subscriptions[subscription] = None
                 self._hub.add(subscription, self)
                 for frame in self._first_frames(subscription):
                     self._hub.deliver(frame, (self,))
@@ -346,7 +360,7 @@ class Session:
 
     def _drop(self, subscriptions: list[Subscription]) -> None:
         for subscription in subscriptions:
-            self._subscriptions.discard(subscription)
+            self._subscriptions.pop(subscription, None)
             self._hub.remove(subscription, self)
 
     def _is_served(self, name: str) -> bool:

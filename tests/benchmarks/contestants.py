@@ -16,7 +16,7 @@ CONTESTANTS: dict[str, dict[str, str]] = {
     "cancel": _both("order_path:Cancels"),
     "ten": _both("order_path:TenOrders", floor="floors:TenOrders", ccxt="peers:CcxtTenOrders"),
     "silence": _both("connections:AfterSilence"),
-    "window": _both("order_path:FullWindow"),
+    "window": _both("order_path:FullWindow", floor="floors:Timer"),
     "cancel_all": _both("connections:CancelAll"),
     "start": _both("connections:Start"),
     "poll": _both("connections:Poll"),

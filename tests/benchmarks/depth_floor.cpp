@@ -1,24 +1,24 @@
-// The least that a compiled program needs from a depth frame to a book: scan the text, check the sequence, find the
-// book, change it. The books are Hummingbot's own: std::set of its OrderBookEntry, changed as its OrderBook does.
+// The two steps of a depth frame that can be compiled: scan the text, and hand the levels to Hummingbot's own OrderBook
+// through the compiled method behind its apply_diffs. To find the book and to check the sequence is left to Python.
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
 #include <cstring>
-#include <set>
-#include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "OrderBookEntry.h"
 
 namespace {
 
-struct Book {
-    std::set<OrderBookEntry> bids, asks;
-    int64_t last_id = 0;
-};
+using Levels = std::vector<OrderBookEntry>;
+using ApplyDiffs = PyObject *(*)(PyObject *, Levels, Levels, int64_t);
 
-std::unordered_map<std::string, Book> books;
+Levels bids, asks;  // what the last scan found
+ApplyDiffs apply_diffs = nullptr;
+
+// Hummingbot's compiled class has no methods of its own before this one, and its base class has six (Hummingbot
+// 20260922). The table of the base class is the beginning of the table of the class, which is checked.
+constexpr int METHODS_OF_BASE = 6;
 
 const double TENTHS[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
 
@@ -53,24 +53,16 @@ bool skip_to(const char *&at, const char *text) {
 }
 
 // Reads [["price","size"],...] from behind its opening bracket.
-void levels(const char *&at, std::vector<OrderBookEntry> &into) {
+void levels(const char *&at, Levels &into, int64_t update_id) {
     while (*at == '[' || *at == ',') {
         while (*at == '[' || *at == ',' || *at == '"') ++at;
         double price = number(at);
         at += 3;
         double size = number(at);
         at += 2;
-        into.emplace_back(price, size, 0);
+        into.emplace_back(price, size, update_id);
     }
     ++at;
-}
-
-void change(std::set<OrderBookEntry> &side, const std::vector<OrderBookEntry> &rows, int64_t update_id) {
-    for (const OrderBookEntry &row : rows) {
-        OrderBookEntry entry(row.getPrice(), row.getAmount(), update_id);
-        side.erase(entry);
-        if (row.getAmount() > 0) side.insert(entry);
-    }
 }
 
 PyObject *refuse(const char *reason) {
@@ -78,8 +70,8 @@ PyObject *refuse(const char *reason) {
     return nullptr;
 }
 
-PyObject *apply(PyObject *, PyObject *text) {
-    static std::vector<OrderBookEntry> bids, asks;
+// scan(text) -> (symbol, first update id, last update id)
+PyObject *scan(PyObject *, PyObject *text) {
     Py_ssize_t size = 0;
     const char *at = PyUnicode_AsUTF8AndSize(text, &size);
     if (at == nullptr) return nullptr;
@@ -88,65 +80,52 @@ PyObject *apply(PyObject *, PyObject *text) {
     if (!skip_to(at, "\"U\":")) return refuse("no first update id");
     int64_t first_id = integer(at);
     if (!skip_to(at, "\"a\":[")) return refuse("no asks");
-    levels(at, asks);
+    levels(at, asks, first_id);
     if (!skip_to(at, "\"b\":[")) return refuse("no bids");
-    levels(at, bids);
+    levels(at, bids, first_id);
     if (!skip_to(at, "\"s\":\"")) return refuse("no symbol");
     const char *end = std::strchr(at, '"');
-    auto found = books.find(std::string(at, end - at));
-    if (found == books.end()) return refuse("no such book");
+    if (end == nullptr) return refuse("no end of the symbol");
+    PyObject *symbol = PyUnicode_FromStringAndSize(at, end - at);
     at = end;
     if (!skip_to(at, "\"u\":")) return refuse("no last update id");
-    int64_t last_id = integer(at);
-    Book &book = found->second;
-    if (first_id != book.last_id + 1) return refuse("a gap");
-    change(book.bids, bids, last_id);
-    change(book.asks, asks, last_id);
-    truncateOverlapEntries(book.bids, book.asks, 0);
-    book.last_id = last_id;
-    return PyLong_FromLongLong(last_id);
+    PyObject *found = PyTuple_New(3);
+    PyTuple_SET_ITEM(found, 0, symbol);
+    PyTuple_SET_ITEM(found, 1, PyLong_FromLongLong(first_id));
+    PyTuple_SET_ITEM(found, 2, PyLong_FromLongLong(integer(at)));
+    return found;
 }
 
-// open(symbol, text of {"asks":[...],"bids":[...]} without spaces, update id)
-PyObject *open_book(PyObject *, PyObject *arguments) {
-    const char *symbol, *at;
-    long long update_id;
-    if (!PyArg_ParseTuple(arguments, "ssL", &symbol, &at, &update_id)) return nullptr;
-    std::vector<OrderBookEntry> bids, asks;
-    if (!skip_to(at, "\"asks\":[")) return refuse("no asks");
-    levels(at, asks);
-    if (!skip_to(at, "\"bids\":[")) return refuse("no bids");
-    levels(at, bids);
-    Book &book = books[symbol] = Book();
-    change(book.bids, bids, update_id);
-    change(book.asks, asks, update_id);
-    book.last_id = update_id;
+// apply(book, last update id): change a book by what the last scan found
+PyObject *apply(PyObject *, PyObject *const *arguments, Py_ssize_t count) {
+    if (apply_diffs == nullptr || count != 2) return refuse("use() comes first, then apply(book, id)");
+    return apply_diffs(arguments[0], bids, asks, PyLong_AsLongLong(arguments[1]));
+}
+
+void **table_of(PyObject *type) {
+    PyObject *capsule = PyObject_GetAttrString(type, "__pyx_vtable__");
+    if (capsule == nullptr) return nullptr;
+    void *table = PyCapsule_GetPointer(capsule, PyCapsule_GetName(capsule));
+    Py_DECREF(capsule);
+    return static_cast<void **>(table);
+}
+
+// use(OrderBook, PubSub): find the compiled method of Hummingbot's classes
+PyObject *use(PyObject *, PyObject *arguments) {
+    PyObject *book_type, *base_type;
+    if (!PyArg_ParseTuple(arguments, "OO", &book_type, &base_type)) return nullptr;
+    void **own = table_of(book_type), **base = table_of(base_type);
+    if (own == nullptr || base == nullptr) return nullptr;
+    for (int place = 0; place < METHODS_OF_BASE; ++place)
+        if (own[place] != base[place]) return refuse("Hummingbot's OrderBook is built in another way");
+    apply_diffs = reinterpret_cast<ApplyDiffs>(own[METHODS_OF_BASE]);
     Py_RETURN_NONE;
 }
 
-PyObject *rows(const std::set<OrderBookEntry> &side) {
-    PyObject *list = PyList_New(0);
-    for (const OrderBookEntry &entry : side) {
-        PyObject *row = Py_BuildValue("(dd)", entry.getPrice(), entry.getAmount());
-        PyList_Append(list, row);
-        Py_DECREF(row);
-    }
-    return list;
-}
-
-// book(symbol) -> (bids, asks), each a list of (price, size) from the lowest price to the highest
-PyObject *book_of(PyObject *, PyObject *symbol) {
-    const char *name = PyUnicode_AsUTF8(symbol);
-    if (name == nullptr) return nullptr;
-    auto found = books.find(name);
-    if (found == books.end()) return refuse("no such book");
-    return Py_BuildValue("(NN)", rows(found->second.bids), rows(found->second.asks));
-}
-
 PyMethodDef methods[] = {
-    {"apply", apply, METH_O, "Apply one depth frame and return its last update id."},
-    {"open", open_book, METH_VARARGS, "Begin a book with a snapshot."},
-    {"book", book_of, METH_O, "Return a book's levels."},
+    {"scan", scan, METH_O, "Read one depth frame and return its symbol and update ids."},
+    {"apply", reinterpret_cast<PyCFunction>(reinterpret_cast<void *>(apply)), METH_FASTCALL, "Change a book."},
+    {"use", use, METH_VARARGS, "Find the compiled method of Hummingbot's order book."},
     {nullptr, nullptr, 0, nullptr},
 };
 

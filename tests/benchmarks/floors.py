@@ -7,7 +7,7 @@ import asyncio
 import base64
 import time
 from collections.abc import Callable
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 import aiohttp
@@ -21,6 +21,7 @@ from tests.benchmarks.worker import StandIn
 API_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 _KEY = SigningKey(base64.b64decode("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="))
 PAUSE_S = 0.002
+TICK_S = 0.010
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -155,3 +156,23 @@ class TenOrders(_Posting):
         texts = ["&".join(f"{name}={value}" for name, value in order.items()) for order in orders]
         text = "&instruction=orderExecute&".join(texts)
         await self.post("/api/v1/orders", *signed("orderExecute", text, _encode(orders)))
+
+
+async def lateness(seconds: float) -> dict[str, float]:
+    """Return by how much a timer of 10 ms is late, median and 99th percentile."""
+    late = []
+    end = time.perf_counter() + seconds
+    while (begun := time.perf_counter()) < end:
+        await asyncio.sleep(TICK_S)
+        late.append(time.perf_counter() - begun - TICK_S)
+    p99 = quantiles(late, n=100, method="inclusive")[98] if len(late) > 1 else late[0]
+    return {"p50_ms": median(late) * 1e3, "p99_ms": p99 * 1e3}
+
+
+class Timer(Floor):
+    """The same timer while nobody waits: how late this machine is by itself."""
+
+    async def round(self) -> dict[str, float]:
+        cpu, begun = time.process_time(), time.perf_counter()
+        late = await lateness(self.options["seconds"])
+        return {**late, "cpu_pct": (time.process_time() - cpu) / (time.perf_counter() - begun) * 100}

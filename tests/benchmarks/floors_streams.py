@@ -1,12 +1,13 @@
-"""Do the least that frames need: depth into compiled books, fills into Hummingbot's orders, one number looked up."""
+"""Do the least that frames need: depth by a compiled scanner, fills into Hummingbot's orders, one number looked up."""
 
 import asyncio
 import importlib.util
+import json
 import shutil
 import subprocess
 import sysconfig
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
@@ -28,7 +29,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def compiled() -> ModuleType:
-    """Return the compiled scanner and books, built on first use.
+    """Return the compiled scanner, built on first use.
 
     Raises:   Absent where there is no C++ compiler or no source of Hummingbot's book entries.
     """
@@ -55,26 +56,47 @@ def compiled() -> ModuleType:
     return module
 
 
-def open_books(floor: ModuleType, symbols: list[str], update_id: int) -> None:
-    """Give the compiled program the snapshots that the stand-in would answer with."""
-    text = "{" + wire.snapshot_levels().replace(" ", "") + "}"
-    for symbol in symbols:
-        floor.open(symbol, text, update_id)
+class CompiledBooks:
+    """Hummingbot's own books, changed by the compiled scanner; finding the book and its sequence is Python."""
+
+    def __init__(self, floor: ModuleType, last_ids: Mapping[str, int]) -> None:
+        from hummingbot.core.data_type.order_book import OrderBook
+        from hummingbot.core.data_type.order_book_row import OrderBookRow
+        from hummingbot.core.pubsub import PubSub
+
+        floor.use(OrderBook, PubSub)
+        self._scan, self._change = floor.scan, floor.apply
+        self._last_ids = dict(last_ids)
+        snapshot = json.loads("{" + wire.snapshot_levels() + "}")
+        self.books = {symbol: OrderBook() for symbol in last_ids}
+        for symbol, book in self.books.items():
+            sides = [
+                [OrderBookRow(float(price), float(size), last_ids[symbol]) for price, size in snapshot[side]]
+                for side in ("bids", "asks")
+            ]
+            book.apply_snapshot(*sides, last_ids[symbol])
+
+    def apply(self, text: str) -> None:
+        """Apply one frame; raises ValueError when it does not continue its book."""
+        symbol, first_id, last_id = self._scan(text)
+        if first_id != self._last_ids[symbol] + 1:
+            raise ValueError(f"a gap before {first_id}")
+        self._change(self.books[symbol], last_id)
+        self._last_ids[symbol] = last_id
 
 
 class Books(Floor):
-    """A compiled scanner straight into compiled books, one call a frame."""
+    """A compiled scanner straight into Hummingbot's own books, one call a frame."""
 
     async def prepare(self) -> None:
-        self.floor = compiled()
-        open_books(self.floor, self.symbols, 1_000)
         self._last_ids = dict.fromkeys(self.symbols, 1_000)
+        self._books = CompiledBooks(compiled(), self._last_ids)
 
     def _frames(self, count: int) -> list[str]:
         return [text for _, text in wire.depth_frames(self.symbols, self._last_ids, count, self.options["size"])]
 
     async def round(self) -> dict[str, float]:
-        apply = self.floor.apply
+        apply = self._books.apply
         frames = self._frames(self.options["count"])
         begun = time.process_time()
         for frame in frames:
@@ -119,12 +141,10 @@ class _Frames(asyncio.Protocol):
 
 
 class Stream(Floor):
-    """The smallest WebSocket client on asyncio, with the compiled scanner and books behind it."""
+    """The smallest WebSocket client on asyncio, with the compiled scanner behind it."""
 
     async def prepare(self) -> None:
-        self.floor = compiled()
-        for symbol, update_id in (await asyncio.to_thread(self._publish, 0, 0)).items():
-            open_books(self.floor, [symbol], update_id)
+        self._books = CompiledBooks(compiled(), await asyncio.to_thread(self._publish, 0, 0))
         self._last = 0
         address = urlsplit(self.stand_in.url)
         loop = asyncio.get_running_loop()
@@ -142,7 +162,7 @@ class Stream(Floor):
         return self.stand_in.publish(len(self.symbols), count, rate, wire.SMALL)
 
     def _on(self, text: str) -> None:
-        self.floor.apply(text)
+        self._books.apply(text)
         self._last += 1
 
     async def round(self) -> dict[str, float]:

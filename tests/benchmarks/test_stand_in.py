@@ -15,7 +15,7 @@ from backpack_connector.protocol.messages import DepthUpdate, OrderUpdate, parse
 from backpack_connector.protocol.models import DepthSnapshot, Market, Order
 from backpack_connector.protocol.wire import read
 from tests.benchmarks import wire
-from tests.benchmarks.floors_streams import compiled, open_books
+from tests.benchmarks.floors_streams import CompiledBooks, compiled
 from tests.benchmarks.server import ROUND_TRIP_S
 from tests.benchmarks.worker import Absent, StandIn
 
@@ -93,8 +93,8 @@ async def test_frames_continue_each_market_without_a_gap(stand_in: StandIn, rate
             assert isinstance(update, DepthUpdate)
             assert update.first_update_id == update.last_update_id == ids[update.symbol] + 1
             ids[update.symbol] += 1
-            levels = len(update.bids) + len(update.asks)
-            assert levels == 100 if size == "large" else 1 <= levels <= 3
+            levels = len(update.bids), len(update.asks)
+            assert levels == (50, 50) if size == "large" else 0 < max(levels) <= 3
     assert ids == last_ids
 
 
@@ -111,24 +111,28 @@ def test_the_compiled_floor_keeps_the_books_of_a_plain_model() -> None:
         floor = compiled()
     except Absent as reason:
         pytest.skip(str(reason))
-    open_books(floor, SYMBOLS, 1_000)
+    ids = dict.fromkeys(SYMBOLS, 1_000)
+    compiled_books = CompiledBooks(floor, ids)
     first = json.loads("{" + wire.snapshot_levels() + "}")
     model = {symbol: {side: dict(map(_level, first[side])) for side in first} for symbol in SYMBOLS}
     for size in (wire.SMALL, wire.LARGE):
-        ids = {symbol: 1_000 if size == wire.SMALL else 1_100 for symbol in SYMBOLS}
         for symbol, frame in wire.depth_frames(SYMBOLS, ids, 100 * PAIRS, size):
-            floor.apply(frame)
-            data = json.loads(frame)["data"]
-            for side, rows in (("asks", data["a"]), ("bids", data["b"])):
-                for price, quantity in map(_level, rows):
-                    model[symbol][side].pop(price, None)
-                    if quantity:
-                        model[symbol][side][price] = quantity
-    for symbol in SYMBOLS:
-        bids, asks = floor.book(symbol)
-        assert (dict(bids), dict(asks)) == (model[symbol]["bids"], model[symbol]["asks"])
+            compiled_books.apply(frame)
+            _apply(model[symbol], json.loads(frame)["data"])
+    for symbol, book in compiled_books.books.items():
+        for side, rows in (("bids", book.bid_entries()), ("asks", book.ask_entries())):
+            assert {row.price: row.amount for row in rows} == model[symbol][side]
+        assert book.last_diff_uid == 1_200
     with pytest.raises(ValueError, match="a gap"):
-        floor.apply(wire.depth_frame(SYMBOLS[0], 1_500, ("[]", "[]"), 1))
+        compiled_books.apply(wire.depth_frame(SYMBOLS[0], 1_500, ("[]", "[]"), 1))
+
+
+def _apply(book: dict[str, dict[float, float]], data: dict[str, Any]) -> None:
+    for side, rows in (("asks", data["a"]), ("bids", data["b"])):
+        for price, quantity in map(_level, rows):
+            book[side].pop(price, None)
+            if quantity:
+                book[side][price] = quantity
 
 
 def _level(row: list[str]) -> tuple[float, float]:

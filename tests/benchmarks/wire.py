@@ -66,9 +66,10 @@ def depth_answer(levels: str, update_id: int) -> bytes:
 
 
 def levels_of_frames(size: str, count: int = 199, seed: int = 1) -> list[tuple[str, str]]:
-    """Return so many (asks, bids) as JSON: 1 to 3 levels, or 100, near the best prices; a tenth removes its level.
+    """Return so many (asks, bids) as JSON, near the best prices; a tenth of the rows removes its level.
 
-    An odd number, so that markets which take turns do not each see a part of them only.
+    Small frames have up to three levels a side, as the live ones have (one level alone, three and three); large ones
+    have 50 a side. An odd number of them, so that markets which take turns do not each see a part of them only.
     """
     chance = random.Random(f"{seed}/{size}")
 
@@ -80,9 +81,9 @@ def levels_of_frames(size: str, count: int = 199, seed: int = 1) -> list[tuple[s
 
     texts = []
     for _ in range(count):
-        levels = 100 if size == LARGE else chance.randint(1, 3)
-        asks = levels // 2 if size == LARGE else chance.randint(0, levels)
-        texts.append((side(1, BEST_BID_TICKS + 1, asks), side(-1, BEST_BID_TICKS, levels - asks)))
+        asks = 50 if size == LARGE else chance.randint(0, 3)
+        bids = 50 if size == LARGE else chance.randint(0 if asks else 1, 3)
+        texts.append((side(1, BEST_BID_TICKS + 1, asks), side(-1, BEST_BID_TICKS, bids)))
     return texts
 
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import os
 import sys
 import time
 import warnings
@@ -14,8 +15,9 @@ with warnings.catch_warnings():
     from tests.chaos import table
     from tests.chaos.bots import KINDS
     from tests.chaos.fault_plans import FAULTS, MIXTURE, NONE
-    from tests.chaos.pool import outcomes
+    from tests.chaos.pool import HASH_SEED, has_hash_seed, outcomes
     from tests.chaos.runs import BOTH, COMMON, FULL, WORKLOADS, Outcome, Plan, run_alone
+    from tests.chaos.weeks import run_days
 
 DEFAULT_JOBS = 2
 DEFAULT_RUNS = 100
@@ -36,8 +38,20 @@ def plans(arguments: argparse.Namespace) -> Iterator[Plan]:
 def main(words: Sequence[str] | None = None) -> int:
     """Make the runs, and return 1 when one of them violates an invariant."""
     arguments = _arguments(words)
+    if arguments.log or arguments.days:  # the only runs that this process makes itself
+        _be_like_the_pool(sys.argv[1:] if words is None else words)
     if arguments.log:
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    return _pass_days(arguments) if arguments.days else _make_runs(arguments)
+
+
+def _be_like_the_pool(words: Sequence[str]) -> None:
+    if not has_hash_seed():
+        os.environ["PYTHONHASHSEED"] = HASH_SEED
+        os.execv(sys.executable, [sys.executable, "-m", "tests.chaos", *words])
+
+
+def _make_runs(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     if arguments.table:
         table.check_place()
@@ -59,9 +73,19 @@ def main(words: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
+def _pass_days(arguments: argparse.Namespace) -> int:
+    outcome = run_days(arguments.days, arguments.seed, lambda line: print(line, flush=True), not arguments.log)
+    for sentence in outcome.violations:
+        print(f"     {sentence}")
+    if outcome.violations:
+        print(f"     again: python -m tests.chaos --days {arguments.days} --seed {arguments.seed}")
+    print(f"{len(outcome.violations)} violations; {outcome.cpu_s:.0f} s of processor time.")
+    return 1 if outcome.violations else 0
+
+
 def _outcomes(arguments: argparse.Namespace) -> Iterator[Outcome]:
     waiting = list(table.plans(arguments.runs, arguments.seed) if arguments.table else plans(arguments))
-    if 1 in (arguments.jobs, len(waiting)) or arguments.log:
+    if arguments.log:
         for plan in waiting:
             yield run_alone(plan, not arguments.log)
         return
@@ -117,6 +141,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--peer", choices=table.PEERS, default=table.OURS, help="these connectors, or Hummingbot's own")
     parser.add_argument("--workload", choices=WORKLOADS, help="what ours can do, or what both peers can (as the peer)")
     parser.add_argument("--table", action="store_true", help="both peers under every fault; writes README's table")
+    parser.add_argument("--days", type=int, default=0, help="one run in which so many days pass, in some minutes each")
     parser.add_argument("--jobs", type=int, default=DEFAULT_JOBS, help="how many runs at a time (2)")
     parser.add_argument("--json", action="store_true", help="one line of JSON for each run")
     parser.add_argument("--log", action="store_true", help="show the connectors' warnings and the faults; one job")

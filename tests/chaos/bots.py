@@ -100,9 +100,14 @@ class Life:
             tasks = self.tasks() - {asyncio.current_task()}
             if not tasks:
                 break
-            for task in tasks:
+            for task in sorted(tasks, key=_number):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _number(task: "asyncio.Task[Any]") -> int:
+    """Return the number that asyncio gives each task: a set of tasks has no order that the seed determines."""
+    return int(task.get_name().rpartition("-")[2])
 
 
 class Bot:

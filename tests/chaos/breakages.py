@@ -24,13 +24,11 @@ from backpack_connector.order_reconciliation import OrderReconciler
 from backpack_connector.order_reports import OrderReports
 from backpack_connector.order_tracking import BackpackOrderTracker
 from backpack_connector.protocol.errors import NoAnswer
-from backpack_connector.protocol.messages import OrderUpdate
 from backpack_connector.reconnect import Backoff
 from backpack_perpetual_connector.account_positions import AccountPositions
 from backpack_perpetual_connector.backpack_perpetual_derivative import BackpackPerpetualDerivative
 from backpack_perpetual_connector.collateral import AccountMargin
 from backpack_perpetual_connector.funding import AccountFunding, FundingPayments
-from backpack_perpetual_connector.positions import OpenPosition
 from tests.chaos.bots import Bot
 from tests.chaos.full_bot import FullBot
 from tests.chaos.runs import Outcome, Plan, run_alone
@@ -151,7 +149,10 @@ BREAKAGES: Mapping[str, Breakage] = {
         _replaced(BackpackOrderTracker, "_trigger_order_creation", _nothing), "not announced first and once"
     ),
     "a failed order is not reported": Breakage(
-        _replaced(OrderPlacement, "_on_order_failure", _nothing), "the exchange never had it", fault="unavailable"
+        _replaced(OrderPlacement, "_on_order_failure", _nothing),
+        "the exchange never had it",
+        fault="maintenance",
+        kind="both",
     ),
     "a cancel is believed before it is answered": Breakage(
         _replaced(OrderCancelling, "_cancel_once", _believe_cancelled), "it rests as .* but its events are"
@@ -231,10 +232,13 @@ BREAKAGES: Mapping[str, Breakage] = {
         _replaced(BackpackExchangeBase, "stop_network", _stop_half), "A task is left after the stop"
     ),
     "a task goes on over a lost connection": Breakage(
-        _replaced(BackpackExchangeBase, "stop_network", _stop_half), "There are . tasks", rare_deed="reconnect"
+        _replaced(BackpackExchangeBase, "stop_network", _stop_half), r"There are \d+ tasks", rare_deed="reconnect"
     ),
     "something is kept of every order": Breakage(
-        _replaced(BackpackExchangeBase, "on_order_ended", _keep_a_note), "has grown from", rare_deed="reconnect"
+        _replaced(BackpackExchangeBase, "on_order_ended", _keep_a_note),
+        "has grown from",
+        rare_deed="leverage",
+        duration_s=300.0,
     ),
     "requests do not wait for the pools": Breakage(
         _replaced(request_pools.RequestWindow, "acquire", _no_waiting),

@@ -61,7 +61,9 @@ class FullBot(Bot):
             await asyncio.wait(list(self._under_way))
 
     async def stop(self) -> None:
-        """Stop the connector, once nothing is under way."""
+        """Stop the connector, and what is still under way."""
+        for task in self._under_way:
+            task.cancel()
         await self.rest()
         await super().stop()
 

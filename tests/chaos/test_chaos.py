@@ -5,17 +5,17 @@ at a time (the second test), and a run over the broken product must say the sent
 Time is virtual, so the runs take what the processor takes; they are made in other processes, side by side.
 """
 
-import multiprocessing
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 
 import pytest
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what Hummingbot's own modules say when they are imported the first time
-    from tests.chaos.breakages import BREAKAGES, run_broken
+    from tests.chaos.breakages import BREAKAGES, is_noticed, run_broken
     from tests.chaos.fault_plans import FAULTS, HOLDING
+    from tests.chaos.pool import new_pool
     from tests.chaos.runs import Outcome, Plan, run_alone
 
 SEED = 1
@@ -28,13 +28,10 @@ Runs = dict[str, "Future[Outcome]"]
 @pytest.fixture(scope="module")
 def started() -> Iterator[Runs]:
     """Give all runs of this module, which are under way."""
-    with ProcessPoolExecutor(SIDE_BY_SIDE, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with new_pool(SIDE_BY_SIDE) as pool:
         runs = {fault: pool.submit(run_alone, Plan(SEED, fault, duration_s=SECONDS)) for fault in FAULTS}
         runs |= {name: pool.submit(run_broken, name, SEED) for name in BREAKAGES}
-        try:
-            yield runs
-        finally:
-            pool.shutdown(cancel_futures=True)
+        yield runs
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -49,4 +46,4 @@ def test_after_the_fault_all_books_are_those_of_the_exchange(fault: str, started
 @pytest.mark.parametrize("name", BREAKAGES)
 def test_a_broken_product_is_noticed(name: str, started: Runs) -> None:
     outcome = started[name].result()
-    assert any(BREAKAGES[name].sentence in sentence for sentence in outcome.violations), outcome.violations
+    assert is_noticed(name, outcome), outcome.violations

@@ -22,6 +22,8 @@ from backpack_connector import client_order_ids
 T = TypeVar("T")
 
 _NS_PER_S = 1_000_000_000
+_TURN_NS = 1_000
+"""How long a turn of the loop takes; whoever sets a timer for now, again and again, would hold the time otherwise."""
 _LOOKS = 3
 """How often the sockets are asked before a jump; what the loopback interface carries arrives within the call."""
 _LONG_JUMP_NS = _NS_PER_S // 2
@@ -69,6 +71,7 @@ class _JumpingSelector(selectors.BaseSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready; if nothing is, jump to the end of the timeout."""
+        self._clock.advance_ns(_TURN_NS)
         events = self._selector.select(0)
         if events or (timeout is not None and timeout <= 0):
             return events

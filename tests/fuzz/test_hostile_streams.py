@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import time
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from backpack_connector import account_stream
+from backpack_connector.protocol import depth
 from backpack_connector.protocol.enums import Side
 from tests.fuzz.hostile import (
     KINDS,
@@ -22,6 +24,7 @@ from tests.fuzz.hostile import (
     terminal_events,
 )
 from tests.spot.session import until
+from tests.spot.stream_double import UNAVAILABLE
 
 EXPECTED_KINDS = {
     "spot": {"depth", "trade", "account.orderUpdate", "account.balanceUpdate"},
@@ -121,6 +124,52 @@ async def test_fill_in_an_unreadable_message_is_asked_for_soon(
         bot.here.take(Side.ASK, str(price), str(bot.here.book()[0][price]))
         await until(lambda: bot.order(order_id).is_filled)
         await until(lambda: not bot._money())
+
+
+async def test_message_from_the_future_does_not_make_the_present_look_old(short_pauses: None) -> None:
+    async with hostile_world("perpetual") as bot:
+        await _live(bot)
+        for stream in ("account.positionUpdate", "account.orderUpdate", "account.balanceUpdate", "trade", "depth"):
+            frame = bot.seen[stream]
+            connection = bot.connections["private" if stream.startswith("account.") else "public"]
+            for key in ("E", "T"):
+                data = {**frame["data"], key: frame["data"]["E"] * 1_000}  # nanoseconds
+                await connection.send({**frame, "data": data})
+        await bot.trade()
+        await bot.check()
+        assert bot.connector._positions.get(bot.here.symbol).engine_timestamp < time.time() + 60
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_fill_that_comes_again_under_another_number_counts_once(kind: str, short_pauses: None) -> None:
+    async with hostile_world(kind) as bot:
+        _, _, part = await bot.trade()
+        await bot.check()
+        frame = bot.seen["account.orderUpdate"]
+        fills = [sent for sent in (frame,) if sent["data"]["e"] == "orderFill" and str(sent["data"]["c"]) == part]
+        assert fills, "the last message about an order is its fill"
+        for number in (0, 1, 2**62):
+            await bot.here.double.private.send({**frame, "data": {**frame["data"], "t": number}})
+        await bot.check()
+        await _live(bot)
+
+
+async def test_large_updates_without_a_snapshot_do_not_fill_the_memory(short_pauses: None) -> None:
+    async with hostile_world("spot") as bot:
+        await bot.check()
+        sequence = bot.connector._orderbook_ds._books[bot.here.symbol].sequence
+        bot.here.double.answer("get_depth", UNAVAILABLE)
+        first_id = bot.here.simulator.exchange.markets[bot.here.symbol].book.update_id + 2
+        levels = [[str(price), "1"] for price in range(1, 5_001)]
+        for update_id in range(first_id, first_id + 60):
+            data = {"e": "depth", "E": 1, "s": bot.here.symbol, "U": update_id, "u": update_id, "a": [], "b": levels}
+            await bot.here.double.public.send({"stream": f"depth.{bot.here.symbol}", "data": data})
+        await until(lambda: sequence._buffer and sequence._buffer[-1][1] == update_id)
+        assert sum(len(update.bids) for *_, update in sequence._buffer) <= depth.MAX_BUFFERED_SIZE
+        bot.here.double.answer("get_depth", None)
+        bot.here.rest(Side.BID, "140")
+        await bot.here.double.public.close()
+        await bot.check()
 
 
 async def test_flood_of_garbage_leaves_time_for_everything_else(short_pauses: None) -> None:

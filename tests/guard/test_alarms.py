@@ -58,6 +58,15 @@ def test_silence_of_a_heartbeat_is_an_alarm_once_and_steady_signs_of_life_end_it
     assert story.look(last) == ["bot alarm"]
 
 
+def test_an_alarm_outlasts_the_orders_in_the_journal() -> None:
+    """Orders on their way may still arrive after the journal says that all have ended."""
+    story = Story()
+    story.look(BOT)
+    story.looks(15, BOT)
+    assert story.looks(100, replace(BOT, orders=())) == []
+    assert story.alarms.alarmed == [replace(BOT, orders=())]
+
+
 def test_a_burst_of_signs_is_no_life() -> None:
     """A bot whose clock hangs hears of the cancels, and writes into its journal that the orders have ended."""
     story = Story()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from backpack_connector.cli import guard as command
 from backpack_connector.cli.main import run
 from backpack_connector.protocol.signing import generate_key_pair
 from tests.guard.bot import new_journal, record
@@ -139,6 +140,43 @@ def test_keys_come_from_the_input_too(folder: Path, url: str) -> None:
 def test_the_simulators_address_and_the_folder_come_from_the_environment(folder: Path, url: str) -> None:
     variables = {"BACKPACK_SIMULATOR_URL": url, "BACKPACK_JOURNAL": str(folder), **ENVIRONMENT}
     assert result("--simulator", "--check", **variables)[0] == 0
+
+
+@pytest.mark.parametrize("more", [["--check"], []])
+def test_a_misspelt_market_is_refused(more: list[str], folder: Path, url: str) -> None:
+    options = ("--journal", str(folder), "--url", url, "--market", "SOL_USDC", "--market", "SOL-USDC", *more)
+    code, out, err = result(*options, **ENVIRONMENT)
+    assert (code, out) == (1, "")
+    assert err == "'SOL-USDC' is no market of the exchange; its names look like SOL_USDC and SOL_USDC_PERP.\n"
+
+
+def test_the_options_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[dict[str, Any]] = []
+    monkeypatch.setattr(command, "run_guard", lambda **options: started.append(options))
+    plain = ["guard", "--journal", "x"]
+    flags = ["--check", "--dry-run", "--exclusive", "--stop-bot", "--json", "--simulator"]
+    assert run(plain) == 0
+    assert run([*plain, *flags]) == 0
+    assert run([*plain, "--heartbeat", "30", "--max-loss", "5", "--market", "A", "--market", "B", "--url", "u"]) == 0
+    defaults: dict[str, Any] = {
+        "journal": "x",
+        "heartbeat_s": 15.0,
+        "max_loss": None,
+        "markets": (),
+        "checks_only": False,
+        "is_dry_run": False,
+        "is_exclusive": False,
+        "stops_bots": False,
+        "as_json": False,
+        "url": None,
+        "uses_simulator": False,
+    }
+    set_flags = ("checks_only", "is_dry_run", "is_exclusive", "stops_bots", "as_json", "uses_simulator")
+    assert started == [
+        defaults,
+        {**defaults, **dict.fromkeys(set_flags, True)},
+        {**defaults, "heartbeat_s": 30.0, "max_loss": "5", "markets": ("A", "B"), "url": "u"},
+    ]
 
 
 def test_an_exchange_that_cannot_be_reached_fails_a_check(folder: Path, unused_tcp_port: int) -> None:

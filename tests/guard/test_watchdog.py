@@ -204,6 +204,33 @@ async def test_stop_bot_interrupts_the_process_that_hangs_and_no_other(
     assert living.process.returncode is None
 
 
+async def test_stop_bot_does_not_interrupt_the_bot_that_is_started_in_place_of_a_dead_one(
+    simulator: Simulator, folder: Path, reports: Reports, told: Told, start_bot: StartBot
+) -> None:
+    dead = await start_bot("bot")
+    async with guarding(simulator, folder, reports, stops_bots=True):
+        await until(lambda: "bot_seen" in told.events)
+        dead.signal(signal.SIGKILL)
+        await until(lambda: "alarm" in told.events)
+        heir = await start_bot("bot")
+        await until(lambda: "bot_back" in told.events)
+        await asyncio.sleep(HEARTBEAT_S)
+    assert heir.process.returncode is None
+    assert "stop_bot" not in told.events
+
+
+async def test_stop_bot_interrupts_every_bot_when_the_loss_limit_is_reached(
+    simulator: Simulator, folder: Path, reports: Reports, told: Told, start_bot: StartBot
+) -> None:
+    bots = [await start_bot(name, 1) for name in ("one", "two")]
+    async with guarding(simulator, folder, reports, stops_bots=True, max_loss=Decimal(100)):
+        await until(lambda: "baseline" in told.events)
+        lose(simulator, Decimal(100))
+        for bot in bots:
+            await bot.ended()
+    assert sorted(row["pid"] for row in told.of("stop_bot")) == sorted(bot.process.pid for bot in bots)
+
+
 async def test_a_process_that_does_not_hold_the_journal_is_never_interrupted(
     simulator: Simulator, folder: Path, reports: Reports, told: Told
 ) -> None:

@@ -1,4 +1,7 @@
-"""The command line of the kill test: python -m tests.kills --kills 200 --seed 1."""
+"""The command line of the kill test: python -m tests.kills --kills 200 --seed 1.
+
+The seed decides what the bot does and when it is killed; how far it has come by then, the machine decides too.
+"""
 
 import argparse
 import os

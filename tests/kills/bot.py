@@ -30,6 +30,7 @@ from hummingbot.core.rate_oracle.rate_oracle import RateOracle
 from hummingbot.logger import HummingbotLogger
 from hummingbot.model.sql_connection_manager import SQLConnectionManager
 
+from backpack_connector import order_journal_writer
 from backpack_connector.backpack_exchange import BackpackExchange
 from backpack_perpetual_connector.backpack_perpetual_derivative import BackpackPerpetualDerivative
 from tests.kills.exchange import end_with_parent, quick_pools
@@ -43,6 +44,8 @@ TICK_S = 0.1
 STATUS_EVERY_S = 0.05
 PAUSE_S = 0.06
 """Between two deeds of the strategy."""
+COMPACTION_LINES = 20
+"""Small, so that deaths also come while a journal is written anew."""
 MOST_OPEN = 12
 """Open orders of one connector, above which the strategy cancels."""
 NOTIONALS = (20, 400)
@@ -81,7 +84,11 @@ def live(life: Life) -> None:
     hummingbot.set_data_path(str(life.folder))
     os.environ["BACKPACK_SIMULATOR_URL"] = life.url
     # Hummingbot's logger would otherwise start the whole application to show a warning there.
-    with mock.patch.object(HummingbotLogger, "is_testing_mode", staticmethod(lambda: True)), quick_pools():
+    with (
+        mock.patch.object(HummingbotLogger, "is_testing_mode", staticmethod(lambda: True)),
+        mock.patch.object(order_journal_writer, "_FIRST_COMPACTION_LINES", COMPACTION_LINES),
+        quick_pools(),
+    ):
         asyncio.run(_Bot(life).run())
 
 

@@ -68,10 +68,8 @@ class Report:
 class Exchange:
     """The simulator, started as a program."""
 
-    def __init__(self, process: "subprocess.Popen[str]", seed: int) -> None:
-        self._process = process
-        assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
+    def __init__(self, first_line: str, seed: int) -> None:
+        said = json.loads(first_line)
         self.url, self.api_key, self.api_secret = said["restUrl"].rstrip("/"), said["apiKey"], said["apiSecret"]
         self._opener = build_opener(ProxyHandler({}))
         for number, fault in enumerate(_LATENESS):
@@ -102,8 +100,12 @@ def running_exchange(seed: int, log: Path) -> Iterator[Exchange]:
         log.open("w") as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
     ):
+        assert process.stdout is not None
         try:
-            yield Exchange(process, seed)
+            first_line = process.stdout.readline()
+            if not first_line:
+                raise RuntimeError(f"The simulator did not start:\n{log.read_text()}")
+            yield Exchange(first_line, seed)
         finally:
             process.kill()
 

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.spot.conftest import (  # noqa: F401
-    answers_are_current,
     alone,
+    answers_are_current,
     bot,
     no_session_outlives_its_loop,
     no_settling,

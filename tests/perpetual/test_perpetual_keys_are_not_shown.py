@@ -65,6 +65,7 @@ async def live_a_whole_session(here: PerpetualWorld) -> None:
         await until(lambda asked=asked: here.double.count("get_collateral") > asked)
     here.simulator.advance_clock(3_600)
     connector._funding_fee_poll_notifier.set()
+    await until(lambda: connector.ready)  # a refused key costs the connection
     await here.double.private.send(error_frame())
     await until(lambda: not connector.ready)
     await until(lambda: connector.ready)

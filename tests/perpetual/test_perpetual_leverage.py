@@ -1,5 +1,6 @@
 """F22: one leverage limit for the whole account, as the exchange has it."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from hummingbot.core.data_type.common import OrderType, PositionAction, PositionMode
 
 from backpack_connector.protocol.enums import Side
+from backpack_perpetual_connector import backpack_perpetual_derivative as derivative_module
 from tests.perpetual.session import OTHER_PAIR, PAIR, PerpetualWorld, perpetual_world, shown
 from tests.spot.session import until
 from tests.spot.stream_double import UNAVAILABLE
@@ -65,18 +67,61 @@ async def test_bad_input_leverage_below_one_is_refused_here(leverage: int) -> No
         assert here.double.count("update_account_settings") == 0
 
 
-async def test_f22_lost_answer_is_no_success_and_the_next_poll_tells() -> None:
+def do_but_fail(here: PerpetualWorld) -> Any:
+    async def script(seen: Any) -> Any:
+        await here.double.ask_simulator(seen)
+        return UNAVAILABLE
+
+    return script
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derivative_module, "FIRST_LEVERAGE_PAUSE_S", 0.05)
+
+
+async def test_f22_limit_that_was_set_without_an_answer_is_asked_for_and_a_success(short_pauses: None) -> None:
     async with perpetual_world(with_double=True) as here:
         connector = await here.started(PAIR)
+        here.double.answer("update_account_settings", do_but_fail(here))
+        assert await connector._set_trading_pair_leverage(PAIR, 5) == (True, "")
+        assert limit(here) == connector.get_leverage(PAIR) == 5
+        assert here.double.count("update_account_settings") == 1
 
-        async def do_but_fail(seen: Any) -> Any:
-            await here.double.ask_simulator(seen)
-            return UNAVAILABLE
 
-        here.double.answer("update_account_settings", do_but_fail)
-        is_set, _ = await connector._set_trading_pair_leverage(PAIR, 5)
+async def test_f22_limit_that_was_not_set_without_an_answer_is_no_success(short_pauses: None) -> None:
+    async with perpetual_world(with_double=True) as here:
+        connector = await here.started(PAIR)
+        here.double.answer("update_account_settings", UNAVAILABLE)
+        asked = here.double.count("get_account")
+        is_set, message = await connector._set_trading_pair_leverage(PAIR, 5)
         assert not is_set
+        assert "the limit still is 10" in message
+        assert connector.get_leverage(PAIR) == 10
+        assert here.double.count("get_account") - asked == 4, "the request may have been on its way"
+
+
+async def test_f22_limit_that_is_set_a_moment_after_the_lost_answer_is_a_success(short_pauses: None) -> None:
+    async with perpetual_world(with_double=True) as here:
+        connector = await here.started(PAIR)
+        here.double.answer("update_account_settings", UNAVAILABLE)
+        asked = here.double.count("get_account")
+        setting = asyncio.ensure_future(connector._set_trading_pair_leverage(PAIR, 5))
+        await until(lambda: here.double.count("get_account") > asked)
+        here.simulator.exchange.set_leverage_limit(here.key, Decimal(5))
+        assert await setting == (True, "")
+
+
+async def test_f22_limit_that_cannot_be_asked_for_is_no_success_and_the_next_poll_tells(short_pauses: None) -> None:
+    async with perpetual_world(with_double=True) as here:
+        connector = await here.started(PAIR)
+        here.double.answer("update_account_settings", do_but_fail(here))
+        here.double.answer("get_account", UNAVAILABLE)
+        is_set, message = await connector._set_trading_pair_leverage(PAIR, 5)
+        assert not is_set
+        assert "nor is it known whether the limit was set" in message
         assert limit(here) == 5
+        here.double.answer("get_account", None)
         await here.poll(connector)
         await until(lambda: connector.get_leverage(PAIR) == 5)
 

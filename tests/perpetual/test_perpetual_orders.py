@@ -22,6 +22,7 @@ from tests.spot import (
     test_order_placement,
     test_orders_over_rest,
     test_orders_under_faults,
+    test_unknown_orders,
 )
 from tests.spot.people import Bot, Venue, until
 from tests.spot.test_orders_under_faults import live_through_faults
@@ -29,6 +30,7 @@ from tests.spot.test_orders_under_faults import live_through_faults
 globals().update(taken_from(test_order_cancelling))
 globals().update(taken_from(test_order_outcomes))
 globals().update(picked_from(test_orders_under_faults, "sooner"))
+globals().update(taken_from(test_unknown_orders))
 globals().update(
     taken_from(
         test_order_events,
@@ -54,7 +56,6 @@ globals().update(
         but=(
             "test_f13_a_listed_fill_has_the_trading_pair_the_role_and_the_fee",  # fees: test_perpetual_closing
             "test_f13_a_rebate_is_a_negative_fee",
-            "test_f29_a_poll_without_orders_asks_nothing",  # others' orders lock margin, so they are asked
             "test_f29_a_poll_of_many_changed_orders_costs_no_more",  # fills at prices outside of the bands
         ),
     )
@@ -136,12 +137,6 @@ async def test_an_order_beyond_the_margin_fails_at_once_with_a_sentence(bot: Bot
     assert failure.error_type == "InsufficientFunds"
     assert bot.double.count("execute_order") == 1
     assert bot.connector.get_available_balance("USDC") == bot.connector.get_balance("USDC")
-
-
-async def test_f29_a_poll_without_orders_asks_for_the_orders_of_others_once(bot: Bot) -> None:
-    before = bot.double.count("get_open_orders")
-    await bot.poll()
-    assert bot.double.count("get_open_orders") == before + 1
 
 
 async def test_parity_a_restored_order_still_closes(bot: Bot, venue: Venue, start_bot: object) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from hummingbot.core.data_type.common import PositionSide
 
+from backpack_connector import stream_evidence
 from backpack_connector.protocol.futures import Position
 from backpack_connector.protocol.messages import PositionUpdate
 from backpack_connector.protocol.units import MICROSECONDS_PER_SECOND
-from backpack_perpetual_connector.positions import BackpackPosition, Positions
+from backpack_perpetual_connector.positions import BackpackPosition, Correction, Positions
 
 SOL, BTC = "SOL_USDC_PERP", "BTC_USDC_PERP"
 
@@ -97,6 +98,32 @@ def test_what_the_stream_reported_after_the_request_was_sent_stays() -> None:
     assert quantities(positions) == {SOL: Decimal(3), BTC: Decimal(1)}
     positions.replace([], asked_at)
     assert quantities(positions) == {SOL: Decimal(3)}
+
+
+@pytest.mark.parametrize("quantity", ["3", "0"])
+def test_what_the_stream_reported_just_before_the_request_stays_because_answers_may_lag(
+    quantity: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_evidence, "ANSWER_LAG_S", 60.0)
+    positions = Positions()
+    positions.apply_update(update("9", 1))
+    positions.apply_update(update(quantity, 2))
+    known = quantities(positions)
+    asked = positions.mark()
+    assert positions.better_known(asked) == {SOL}
+    assert positions.replace([row(SOL, "2")], asked) == []
+    assert positions.replace([], asked) == []
+    assert quantities(positions) == known
+
+
+def test_answers_tell_what_they_have_changed_but_the_first_one() -> None:
+    positions = Positions()
+    assert positions.replace([row(SOL, "2"), row(BTC, "1")], positions.mark()) == []
+    assert positions.replace([row(SOL, "2", entry="101"), row(BTC, "1")], positions.mark()) == []
+    assert positions.replace([row(SOL, "-3")], positions.mark()) == [
+        Correction(BTC, Decimal(1), Decimal(0)),
+        Correction(SOL, Decimal(2), Decimal(-3)),
+    ]
 
 
 def test_a_close_by_the_stream_is_not_undone_by_an_older_answer() -> None:

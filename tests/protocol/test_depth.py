@@ -259,3 +259,15 @@ def test_a_new_snapshot_always_brings_the_book_up_to_date(actions: list[tuple[An
     market.answer()
     assert market.sequence.last_update_id == market.last_id
     assert market.book == market.books[-1]
+
+
+def test_large_updates_take_more_of_the_buffer_and_the_newest_always_stays() -> None:
+    sequence: DepthSequence[str] = DepthSequence(max_buffered=100)
+    for number in range(1, 6):
+        sequence.update(number, number, f"update {number}", size=40)
+    assert sequence.buffered_count == 2
+    assert sequence.snapshot(3) == ["update 4", "update 5"]
+    sequence.restart()
+    sequence.update(6, 6, "update 6", size=1_000)
+    assert sequence.buffered_count == 1
+    assert sequence.snapshot(4) is None, "the snapshot is older than what is buffered"

@@ -306,3 +306,8 @@ def test_a_transfer_is_complete_when_it_is_confirmed(status: str, is_confirmed: 
 def test_a_row_of_another_kind_is_no_row_of_a_symbol(row: Any) -> None:
     assert not models.is_row_of(row, {"SOL_USDC": 1})
     assert models.is_row_of({"symbol": "SOL_USDC"}, {"SOL_USDC": 1})
+
+
+def test_the_name_of_a_market_is_read_whatever_else_its_row_says() -> None:
+    rows, complaints = models.read_rows(models.MarketName, [{"symbol": "A_B", "filters": 7}, {}], "get_markets")
+    assert ([row.symbol for row in rows], len(complaints)) == (["A_B"], 1)

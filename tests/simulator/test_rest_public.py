@@ -125,6 +125,12 @@ async def test_depth_limit_keeps_the_best_levels(simulator: Simulator, alice: Cl
             400,
             'failed to parse parameter `limit`: failed to parse "integer": Value must not exceed 1000.',
         ),
+        (
+            "get_prediction_events",
+            {"resolved": "yes"},
+            400,
+            'failed to parse parameter `resolved`: failed to parse "boolean": not `true` or `false`',
+        ),
         ("get_ticker", {"symbol": SYMBOL}, 204, ""),
         (
             "get_vaults",
@@ -194,6 +200,9 @@ async def test_mark_prices_are_those_of_open_perpetuals(alice: Client) -> None:
     same_kind(rows, sample_body("get_mark_prices.200"))
     assert rows[0]["nextFundingTimestamp"] % (HOUR_S * 1_000) == 0
     assert len((await alice.call("get_mark_prices", {"symbol": "SOL_USDC_PERP"}))[1]) == 1
+    assert len((await alice.call("get_mark_prices", {"marketType": "PERP"}))[1]) == len(rows)
+    assert await alice.call("get_mark_prices", {"marketType": "SPOT"}) == (200, [])
+    assert (await alice.call("get_mark_prices", {"marketType": "NOPE"}))[0] == 400
 
 
 async def test_mark_prices_are_those_of_the_engine(simulator: Simulator, alice: Client) -> None:
@@ -278,3 +287,15 @@ async def test_with_background_flow_the_books_are_filled_at_once(http: aiohttp.C
         client = Client(simulator, http)
         _, depth = await client.call("get_depth", {"symbol": SYMBOL})
         assert len(depth["bids"]) >= 5
+
+
+async def test_funding_rates_tell_their_page_and_markets_how_old_they_may_be(
+    simulator: Simulator, alice: Client
+) -> None:
+    simulator.advance_clock(2 * HOUR_S)
+    query = {"symbol": "SOL_USDC_PERP", "limit": "1", "offset": "1"}
+    async with alice.session.get(f"{simulator.rest_url}/api/v1/fundingRates", params=query) as response:
+        pages = [response.headers[name] for name in ("X-PAGE-COUNT", "X-CURRENT-PAGE", "X-PAGE-SIZE", "X-TOTAL")]
+    assert pages == ["3", "1", "1", "3"]
+    async with alice.session.get(f"{simulator.rest_url}/api/v1/markets") as response:
+        assert response.headers["Cache-Control"] == "public, s-maxage=300, stale-while-revalidate=600"

@@ -1,6 +1,7 @@
 """Play an exchange that keeps one conditional order; what nobody has published of such orders is written by hand."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,8 @@ from tests.spot.exchange_double import Answer, Call, Frame
 from tests.spot.people import Bot, settled, until
 
 CREATED = ["SellOrderCreated"]
-CREATED_AT_MS = 4_000_000_000_000
-"""Far ahead, so that it is later than any order of the test."""
+CREATED_AT_MS = round(time.time() + 3_600) * 1_000
+"""An hour ahead, so that it is later than any order of the test; much later would count as an odd time."""
 
 
 class ConditionalOrder:

@@ -2,10 +2,12 @@
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backpack_connector.account_balances import SpotBalances
+from backpack_connector import stream_evidence
+from backpack_connector.account_balances import Correction, SpotBalances
 from backpack_connector.protocol.messages import BalanceUpdate
 from backpack_connector.protocol.models import Balance, BorrowLendPosition
 
@@ -16,9 +18,9 @@ def balance(available: str, locked: str = "0", staked: str = "0") -> Balance:
     return Balance(available=Decimal(available), locked=Decimal(locked), staked=Decimal(staked))
 
 
-def update(asset: str, available: str, locked: str = "0", staked: str = "0") -> BalanceUpdate:
+def update(asset: str, available: str, locked: str = "0", staked: str = "0", at: int = 1) -> BalanceUpdate:
     return BalanceUpdate(
-        event_time_us=1, asset=asset, available=Decimal(available), locked=Decimal(locked), staked=Decimal(staked)
+        event_time_us=at, asset=asset, available=Decimal(available), locked=Decimal(locked), staked=Decimal(staked)
     )
 
 
@@ -46,6 +48,52 @@ def test_answer_to_a_question_asked_after_the_update_wins() -> None:
     balances.apply_update(update("SOL", "5"))
     balances.set_capital({"SOL": balance("9")}, balances.mark())
     assert balances.available() == {"SOL": 9}
+
+
+def test_update_that_came_just_before_the_question_wins_over_an_answer_that_may_lag(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream_evidence, "ANSWER_LAG_S", 60.0)
+    balances = SpotBalances()
+    balances.apply_update(update("SOL", "5"))
+    assert balances.set_capital({"SOL": balance("9"), "USDC": balance("1")}, balances.mark()) == []
+    assert balances.available() == {"SOL": 5, "USDC": 1}
+
+
+def test_older_update_does_not_replace_a_newer_one_nor_does_an_answer_let_it_in() -> None:
+    balances = SpotBalances()
+    balances.apply_update(update("SOL", "5", at=10))
+    balances.apply_update(update("SOL", "4", at=9))
+    assert balances.available() == {"SOL": 5}
+    balances.set_capital({"SOL": balance("6")}, balances.mark())
+    balances.apply_update(update("SOL", "4", at=9))
+    assert balances.available() == {"SOL": 6}
+    balances.apply_update(update("SOL", "7", at=10))
+    assert balances.available() == {"SOL": 7}
+
+
+def test_answer_tells_what_it_has_changed_but_the_first_one() -> None:
+    balances = SpotBalances()
+    assert balances.set_capital({"SOL": balance("1"), "USDC": balance("5")}, balances.mark()) == []
+    answer = {"SOL": balance("1"), "USDC": balance("4", "1"), "BTC": balance("2")}
+    assert balances.set_capital(answer, balances.mark()) == [
+        Correction("BTC", "nothing", "2 available, 0 locked, 0 staked"),
+        Correction("USDC", "5 available, 0 locked, 0 staked", "4 available, 1 locked, 0 staked"),
+    ]
+    assert balances.set_capital(answer, balances.mark()) == []
+    (gone,) = balances.set_capital({**answer, "BTC": balance("0"), "ETH": balance("0")}, balances.mark())
+    assert (gone.asset, gone.said) == ("BTC", "0 available, 0 locked, 0 staked")
+    assert balances.set_capital({"SOL": balance("1")}, balances.mark(), is_complete=False) == []
+    (gone,) = balances.set_capital({"SOL": balance("1")}, balances.mark())
+    assert (gone.asset, gone.said) == ("USDC", "nothing")
+
+
+def test_rounding_is_no_correction_and_the_answer_counts_all_the_same() -> None:
+    balances = SpotBalances()
+    balances.set_capital({"USDC": balance("10000")}, balances.mark())
+    assert balances.set_capital({"USDC": balance("10000.009")}, balances.mark()) == []
+    assert balances.available() == {"USDC": Decimal("10000.009")}
+    assert len(balances.set_capital({"USDC": balance("10000.5")}, balances.mark())) == 1
 
 
 def test_asset_that_appeared_after_the_question_is_not_removed_by_the_answer() -> None:

@@ -42,6 +42,7 @@ async def live_a_whole_session(here: World) -> None:
         asked = here.double.count("get_balances")
         await here.poll(connector)
         await until(lambda asked=asked: here.double.count("get_balances") > asked)
+    await until(lambda: connector.ready)  # a refused key costs the connection
     await here.double.private.send(error_frame())
     await until(lambda: not connector.ready)
     await until(lambda: connector.ready)

@@ -92,3 +92,36 @@ async def test_f21_rules_and_states_are_refreshed(monkeypatch: pytest.MonkeyPatc
         await until(lambda: not connector.trading_rules[PAIR].supports_market_orders)
         here.set_state(SYMBOL, OrderBookState.OPEN)
         await until(lambda: connector.trading_rules[PAIR].supports_market_orders)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda rows: [],
+        lambda rows: [None],
+        lambda rows: [{**row, "filters": None} for row in rows],
+        lambda rows: [{**row, "marketType": 5} for row in rows],
+        lambda rows: [{**row, "symbol": [row["symbol"]]} for row in rows],
+    ],
+    ids=["no rows", "null", "no filters", "no type", "no symbol"],
+)
+async def test_bad_input_list_of_markets_takes_no_rules_away(spoil: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async with world(with_double=True) as here:
+        connector = await rules_of(here, PAIR)
+        known = dict(connector.trading_rules)
+        pairs = await connector.all_trading_pairs()
+        here.double.alter("get_markets", spoil)
+        await connector._update_trading_rules()
+        assert connector.trading_rules.keys() == known.keys()
+        assert await connector.all_trading_pairs() == pairs
+        assert "those that were known stay" in caplog.text
+
+
+async def test_market_that_a_readable_list_lacks_is_gone() -> None:
+    async with world(with_double=True) as here:
+        connector = await rules_of(here, PAIR)
+        assert OTHER_PAIR in connector.trading_rules
+        here.double.alter("get_markets", lambda rows: [row for row in rows if row["symbol"] == SYMBOL])
+        await connector._update_trading_rules()
+        assert OTHER_PAIR not in connector.trading_rules
+        assert PAIR in connector.trading_rules

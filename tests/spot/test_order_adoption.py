@@ -137,8 +137,8 @@ async def test_a_connector_that_does_not_trade_has_no_journal(venue: Venue, fold
     await connector.start_network()
     await until(lambda: connector.ready, "the connector is ready")
     connector.tick(1.0)
-    await connector.stop_network()
     assert read_journals(folder) == []
+    await connector.stop_network()
 
 
 async def test_switched_off_it_writes_nothing_and_adopts_nothing(
@@ -158,7 +158,11 @@ async def test_the_clock_keeps_the_journal_beating_and_a_lost_network_does_not_s
     bot: Bot, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kind = type(bot.connector)
+    path = journal_of(bot, folder).path
+    os.utime(path, (1.0, 1.0))
+    bot.connector._journal._beat_at = 0.0
     bot.connector.tick(1.0)
+    assert journal_of(bot, folder).beat_age_s < 60
     # What Hummingbot's network check has set when it calls: the one when the exchange is gone, the other at the end.
     monkeypatch.setattr(kind, "network_status", NetworkStatus.NOT_CONNECTED)
     await bot.connector.stop_network()
@@ -270,7 +274,9 @@ async def test_position_action_and_leverage_survive(start_bot: StartBot, folder:
     assert order.position is (PositionAction.CLOSE if is_perpetual else PositionAction.NIL)
 
 
-async def test_a_conditional_order_is_still_one_after_the_death(start_bot: StartBot) -> None:
+async def test_a_conditional_order_is_still_one_after_the_death(
+    venue: Venue, key_pair: tuple[str, str], start_bot: StartBot
+) -> None:
     first = await start_bot()
     exchange = ConditionalOrder(first)
     answered = asyncio.Event()
@@ -287,19 +293,33 @@ async def test_a_conditional_order_is_still_one_after_the_death(start_bot: Start
     await until(lambda: exchange.row, "the exchange has the order")
     await killed(first)
     answered.set()
-    second = await start_bot()
-    await until(lambda: second.names(order_id) == ["SellOrderCreated"], "the order is found")
+    second = Bot(venue, key_pair)
+    second.connector.adopt_orders()
     assert second.connector.awaits_trigger(second.order(order_id))
 
 
+@pytest.mark.parametrize(
+    "oddity",
+    [
+        {"order_type": "ICEBERG"},
+        {"trade_type": "HOLD"},
+        {"position_action": "?"},
+        {"trading_pair": "SOLUSDC"},
+        {"symbol": "BTC_USDC"},
+        {"quantity": "NaN"},
+        {"quantity": "-1"},
+        {"price": "Infinity"},
+    ],
+    ids=str,
+)
 async def test_a_line_that_makes_no_sense_is_left_out_and_the_others_are_adopted(
-    start_bot: StartBot, folder: Path, caplog: pytest.LogCaptureFixture
+    start_bot: StartBot, folder: Path, caplog: pytest.LogCaptureFixture, oddity: dict[str, str]
 ) -> None:
     first = await start_bot()
     order_id = await killed_before_the_answer(first, lambda: first.buy("1", "149"))
     path = journal_of(first, folder).path
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    odd = {**lines[-1]["sent"], "client_order_id": "78", "order_type": "ICEBERG"}
+    odd = {**lines[-1]["sent"], "client_order_id": "78", **oddity}
     path.write_text("\n".join(json.dumps(line) for line in [*lines, {"sent": odd}]) + "\n")
     second = await start_bot()
     assert "78" not in second.connector.in_flight_orders
@@ -335,6 +355,17 @@ async def test_what_hummingbot_restores_is_in_the_journal_from_then_on(start_bot
     journal_of(first, folder).path.unlink()  # as when the version before had no journal
     second = await start_bot(tracking_states=states)
     assert open_ids(second, folder) == [order.client_order_id]
+
+
+async def test_a_saved_order_with_an_impossible_pair_does_not_keep_the_bot_from_starting(start_bot: StartBot) -> None:
+    first = await start_bot()
+    order = await first.open_buy("1", "149")
+    states = json.loads(json.dumps(first.connector.tracking_states))
+    await killed(first)
+    second = await start_bot(
+        tracking_states={"5": {**states[order.client_order_id], "client_order_id": "5", "trading_pair": "-"}}
+    )
+    assert second.connector.ready
 
 
 async def test_the_network_may_come_and_go_without_another_adoption(bot: Bot) -> None:
@@ -388,6 +419,30 @@ async def test_an_order_whose_end_the_database_has_is_not_told_again(
             await second.poll()
         assert second.events == []
         assert open_ids(second, folder) == [lost.client_order_id]
+
+
+async def test_what_hummingbot_does_not_restore_is_restored_here(
+    venue: Venue, quick: None, key_pair: tuple[str, str], folder: Path, recorder_of: RecorderOf
+) -> None:
+    first = Bot(venue, key_pair)
+    recorder_of(first, "one.yml")
+    async with first:
+        order = await first.open_buy("1", "149")
+        venue.place(Side.ASK, "149", "0.25")
+        await until(lambda: first.fills(order.client_order_id), "the first fill is told")
+        await killed(first)
+    venue.place(Side.ASK, "149", "0.5")
+    second = Bot(venue, key_pair)
+    recorder = recorder_of(second, "one.yml")
+    async with second:
+        await until(lambda: second.fills(order.client_order_id), "the second fill is told")
+        await second.poll()
+        assert second.names(order.client_order_id) == ["OrderFilled"]
+        assert open_ids(second, folder) == [order.client_order_id]
+        # Late, and as always what the database has: nothing is told again.
+        recorder.restore_market_states("one.yml", second.connector)
+        await second.poll()
+        assert second.fills(order.client_order_id) == [(Decimal(149), Decimal("0.5"))]
 
 
 async def test_an_order_that_the_database_does_not_know_is_told_to_it(

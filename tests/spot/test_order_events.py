@@ -401,3 +401,37 @@ async def test_f19_a_question_that_comes_up_while_an_older_one_is_answered_is_no
     await settled(bot)
     may_answer.set()
     await until(lambda: order.executed_amount_base == Decimal("0.5"), "the fill is asked for")
+
+
+# A fill that cannot be true
+
+
+async def test_a_fill_that_comes_again_under_another_trade_id_is_left_out(
+    bot: Bot, venue: Venue, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = await bot.open_buy("3", "149")
+    venue.place(Side.ASK, "149", "1")
+    await until(lambda: bot.fills(order.client_order_id), "the fill is told")
+    (fill,) = [event for event in bot.double.order_events(str(order.exchange_order_id)) if event["e"] == "orderFill"]
+    await bot.double.push_order_event(fill, t=fill["t"] + 1)
+    await settled(bot)
+    assert bot.fills(order.client_order_id) == [(Decimal(149), Decimal(1))]
+    assert order.executed_amount_base == 1
+    assert "executed further than the exchange itself says" in caplog.text
+    venue.place(Side.ASK, "149", "2")
+    await until(lambda: bot.names(order.client_order_id)[-1] == "BuyOrderCompleted", "the rest is told")
+    assert sum(amount for _, amount in bot.fills(order.client_order_id)) == 3
+    assert bot.connector._executed_told == {}
+
+
+async def test_fills_that_come_in_another_order_are_all_told_without_asking(bot: Bot, venue: Venue) -> None:
+    order = await bot.open_buy("3", "149")
+    held = bot.double.hold_order_frames()
+    venue.place(Side.ASK, "149", "1")
+    venue.place(Side.ASK, "149", "1")
+    await until(lambda: len(held) == 2, "both fills are on their way")
+    asked = bot.double.count("get_fills")
+    for event in reversed(held):
+        await bot.double.push_order_event(event)
+    await until(lambda: len(bot.fills(order.client_order_id)) == 2, "both fills are told")
+    assert bot.double.count("get_fills") == asked

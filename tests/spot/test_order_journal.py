@@ -304,7 +304,7 @@ def test_a_reader_skips_what_is_no_line_of_ours(folder: Path, start: Start) -> N
     journal.sent(record(1))
     assert journal.path is not None
     with journal.path.open("ab") as file:
-        file.write(b'\n[]\n{"sent":{}}\n\xff\xfe\n' + b"[" * 100_000 + b'\n{"sent":{"client_order_id":"9"')
+        file.write(b'\n[]\n{"sent":{}}\n\xff\xfe\n' + b'{"odd":' + b"[" * 100_000 + b'\n{"sent":{"client_order_id":"9"')
     (folder / "empty.jsonl").touch()
     (folder / "foreign.jsonl").write_text('{"ended":"1"}\n')
     (folder / "folder.jsonl").mkdir()
@@ -338,11 +338,16 @@ def test_a_folder_that_cannot_be_made_costs_one_warning_and_is_made_later(
     folder.parent.mkdir(parents=True)
     folder.write_text("a file in its place")
     journal = start()
+    tries = []
+    monkeypatch.setattr(
+        journal, "_open_files", lambda path: tries.append(path) or OrderJournal._open_files(journal, path)
+    )
     for number in range(3):
         journal.sent(record(number))
     journal.ended("0")
     journal.beat()
     assert len(warnings_in(caplog)) == 1
+    assert tries == [folder]  # orders do not pay for it again and again
     assert journal.path is None
     folder.unlink()
     monkeypatch.setattr(journal, "_try_again_at", 0.0)
@@ -391,6 +396,7 @@ def test_a_full_disk_costs_one_warning_and_the_file_is_whole_again_when_there_is
     journal.beat()
     assert len(warnings_in(caplog)) == 1
     assert only(folder).open_orders[0] == record(1)
+    assert [path.suffix for path in folder.iterdir()] == [".jsonl"]
     monkeypatch.setattr(os, "write", WRITE)
     journal.sent(record(3))
     assert record(3) in only(folder).open_orders
@@ -398,21 +404,41 @@ def test_a_full_disk_costs_one_warning_and_the_file_is_whole_again_when_there_is
     journal.beat()
     assert only(folder).open_orders == (record(2), record(3))
     assert len(warnings_in(caplog)) == 1
-    assert [path.suffix for path in folder.iterdir()] == [".jsonl"]
 
 
 def test_a_disk_that_is_full_at_the_start_keeps_what_earlier_processes_wrote(
     folder: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = start()
-    first.sent(record(1))
-    die(first)
+    earlier = [start(), start()]
+    for number, journal in enumerate(earlier):
+        journal.sent(record(number))
+    for journal in earlier:
+        die(journal)
     monkeypatch.setattr(os, "write", full_disk)
     second = start()
-    assert second.take_left_behind() == [record(1)]
+    assert second.take_left_behind() == [record(0), record(1)]
     monkeypatch.setattr(os, "write", WRITE)
     die(second)
-    assert start().take_left_behind() == [record(1)]
+    assert start().take_left_behind() == [record(0), record(1)]
+
+
+def test_a_file_that_its_owner_replaces_at_that_moment_stays_its_owners(
+    folder: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = start()
+    first.sent(record(1))
+    lock = order_journal_writer._lock
+
+    def lock_too_late(descriptor: int) -> bool:
+        monkeypatch.setattr(order_journal_writer, "_lock", lock)
+        first._compact()  # what was opened is no journal any more, and nobody holds its lock
+        return lock(descriptor)
+
+    monkeypatch.setattr(order_journal_writer, "_lock", lock_too_late)
+    second = start()
+    assert second.take_left_behind() == []
+    second.sent(record(2))
+    assert [journal.open_orders for journal in read_journals(folder)] == [(record(1),), (record(2),)]
 
 
 def test_a_file_that_somebody_removes_comes_back(folder: Path, start: Start) -> None:
