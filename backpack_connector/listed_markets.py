@@ -48,13 +48,15 @@ class ListedMarkets(_Base):
         if not listed:
             complaints.append("get_markets: no market is listed")
         pairs = {self.trading_pair_or_none(market.symbol): market for market in markets if market.visible}
-        found = {pair: market for pair, market in pairs.items() if pair is not None}
+        found: dict[str, Market] = {pair: market for pair, market in pairs.items() if pair is not None}
         return {**self._markets, **found} if complaints else found, complaints
 
     async def _format_trading_rules(self, exchange_info_dict: Any) -> list[TradingRule]:
         self._markets, complaints = self._read_markets(exchange_info_dict)
         for complaint in complaints:
-            self.logger().error(f"The rules of a market cannot be read, so those that were known stay: {complaint}")
+            self.logger().error(f"A market is left out because its rules cannot be read: {complaint}")
+        if complaints and self._markets:
+            self.logger().warning("Rules that were known stay until the list of markets can be read completely.")
         return [
             trading_rule(market, trading_pair)
             for trading_pair, market in self._markets.items()

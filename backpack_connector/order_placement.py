@@ -256,8 +256,7 @@ class OrderPlacement(_Base):
     async def _submit(self, order: InFlightOrder) -> Order:
         answer = await self.request("execute_order", self._order_fields(order), headers=self._placement_headers())
         report = read(Order, answer, "execute_order")
-        is_about_it = report.symbol == self.symbol_of(order) and report.side is SIDES[order.trade_type]
-        if not is_about_it or report.client_id_text not in (None, order.client_order_id):
+        if report.symbol != self.symbol_of(order) or report.client_id_text not in (None, order.client_order_id):
             # Whoever took over its id would wait for that order's fills for ever.
             raise WireFormatError(f"execute_order: the answer is about another order, {shown(report.id)}")
         return report

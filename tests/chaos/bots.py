@@ -182,7 +182,7 @@ class Bot:
         """Yield a sentence for each thing of which the connector holds more than it has reason to."""
         if self._growth is not None:
             more = max(0, len(self.connector.trading_pairs) - len(PAIRS))
-            yield from self._growth.since(self.connector, self.life.tasks(), more)
+            yield from self._growth.since(self.connector, self.life.tasks(), self.venue.open_count, more)
 
     async def stop(self) -> None:
         """Stop the connector."""

@@ -13,7 +13,8 @@ _BOUNDED = frozenset({"_cached_orders"})
 
 
 SLACK = 24
-"""How many entries more a container may have than at the start, beside two for each open order; what a connector keeps
+"""How many entries more a container may have than at the start, beside two for each order that is open, the owner's
+included; what a connector keeps
 on purpose, such as its latest questions, is below that, and a run places about a hundred orders."""
 TASKS_SLACK = 4
 """How many tasks of a kind may be there that did not run at the start, such as cancels that wait for their turn."""
@@ -26,9 +27,14 @@ class Growth:
         self._sizes = container_sizes(connector)
         self._tasks = task_names(tasks)
 
-    def since(self, connector: Any, tasks: "Iterable[asyncio.Task[Any]]", pairs_more: int) -> Iterator[str]:
-        """Yield a sentence for each container and each kind of task that is more than what is there explains."""
-        allowed = SLACK + 2 * len(connector.in_flight_orders)
+    def since(
+        self, connector: Any, tasks: "Iterable[asyncio.Task[Any]]", open_count: int, pairs_more: int
+    ) -> Iterator[str]:
+        """Yield a sentence for each container and each kind of task that is more than what is there explains.
+
+        `open_count` orders of the account are open, and `pairs_more` pairs are traded than at the start.
+        """
+        allowed = SLACK + 2 * open_count
         for path, size in container_sizes(connector).items():
             if size > self._sizes[path] + allowed:
                 yield f"The container {path} has grown from {self._sizes[path]} to {size} entries."
@@ -53,6 +59,8 @@ def container_sizes(connector: Any) -> Counter[str]:
         elif isinstance(thing, Mapping):
             sizes[path] += len(thing)
             waiting.extend((f"{path}[]", value) for value in list(thing.values()))
+        elif isinstance(thing, deque) and thing.maxlen is not None:
+            continue
         elif isinstance(thing, list | set | frozenset | deque | tuple):
             sizes[path] += 0 if isinstance(thing, tuple) else len(thing)
             waiting.extend((f"{path}[]", value) for value in list(thing))

@@ -64,6 +64,11 @@ class Venue:
         """Return the account's orders that rest, the bots' and its owner's."""
         return list(self.exchange.open_account(self.key).open_orders.values())
 
+    @property
+    def open_count(self) -> int:
+        """Return how many orders of the account rest or wait for their trigger, the owner's included."""
+        return len(self.exchange.open_account(self.key).all_open_orders)
+
     def book(self, symbol: str) -> tuple[dict[float, float], dict[float, float]]:
         """Return the true bids and asks of a market, price to quantity."""
         book = self.exchange.markets[symbol].book

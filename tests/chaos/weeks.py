@@ -49,7 +49,7 @@ def _story_of(days: int, seed: int, tell: Callable[[str], None]) -> Story:
             await settle(bots, venue, outcome)
             objects = _objects()
             first_night = first_night or objects
-            outcome.violations += _more_objects(first_night, objects, bots)
+            outcome.violations += more_objects(first_night, objects, venue.open_count)
             orders, fills = sum(len(bot.ids) for bot in bots), sum(len(bot.fills()) for bot in bots)
             megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             tell(
@@ -101,8 +101,9 @@ def _objects() -> Counter[str]:
     )
 
 
-def _more_objects(first: Counter[str], now: Counter[str], bots: list[Bot]) -> Iterator[str]:
-    allowed = OBJECTS_SLACK + OBJECTS_AN_ORDER * sum(len(bot.connector.in_flight_orders) for bot in bots)
+def more_objects(first: Counter[str], now: Counter[str], open_count: int) -> Iterator[str]:
+    """Yield a sentence for each class of which more objects are there than open orders explain."""
+    allowed = OBJECTS_SLACK + OBJECTS_AN_ORDER * open_count
     for name, count in sorted(now.items()):
         if count > first[name] + allowed:
             yield f"There are {count} objects {name}, and there were {first[name]} in the first night."

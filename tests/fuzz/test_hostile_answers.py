@@ -158,9 +158,7 @@ async def test_no_spoilt_answer_to_an_order_makes_it_fail(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    "change", [{"clientId": 7}, {"symbol": "BTC_USDC"}, {"side": "Ask"}], ids=["id", "market", "side"]
-)
+@pytest.mark.parametrize("change", [{"clientId": 7}, {"symbol": "BTC_USDC"}], ids=["id", "market"])
 async def test_answer_about_another_order_is_not_believed(
     kind: str, change: dict[str, Any], short_pauses: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,7 +114,7 @@ async def test_bad_input_list_of_markets_takes_no_rules_away(spoil: Any, caplog:
         await connector._update_trading_rules()
         assert connector.trading_rules.keys() == known.keys()
         assert await connector.all_trading_pairs() == pairs
-        assert "those that were known stay" in caplog.text
+        assert "Rules that were known stay" in caplog.text
 
 
 async def test_market_that_a_readable_list_lacks_is_gone() -> None:
