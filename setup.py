@@ -68,6 +68,7 @@ def long_description() -> str:
 HUMMINGBOT = ["hummingbot==20260922"]  # the release that the tests run against
 DEV = [
     "aioresponses>=0.7.8",
+    'atheris>=3.1; sys_platform == "linux" and platform_machine == "x86_64"',  # `make fuzz`; no wheels for others
     "hypothesis>=6.100",
     "mypy>=1.11",
     "pytest-asyncio>=0.24",

@@ -279,6 +279,7 @@ class BackpackExchangeBase(
         self._request_ended_at.pop(client_order_id, None)
         self._executed_told.pop(client_order_id, None)
         self._journal.ended(client_order_id)
+        self._reconciler.forget(client_order_id)
 
     def on_open_orders(self, orders: list[Order], asked_at: int) -> None:
         """Take a complete list of the account's open orders, asked at a place; nothing by default."""

@@ -169,7 +169,8 @@ def _number(name: str, value: Any) -> Decimal:
         number = Decimal(str(value))
     except (InvalidOperation, ValueError):
         number = Decimal("NaN")
-    if not number.is_finite() or number <= 0 or abs(number.adjusted()) > _MOST_DIGITS:
+    is_usable = number.is_finite() and number > 0 and abs(number.adjusted()) <= _MOST_DIGITS
+    if not is_usable or len(number.as_tuple().digits) > 2 * _MOST_DIGITS:
         raise ConfigurationError(f"{name} must be a positive number, not {shown(value)}.")
     return number
 

@@ -8,6 +8,7 @@ Rule 4: the number of requests does not grow with the number of orders (F29).
 """
 
 import asyncio
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ CONCLUSIVE_AGE_S = 15.0
 TARGETED_LOOKUPS = 2
 HISTORY_PAGE = 1000
 HISTORY_PAGES = 5
+OUT_OF_REACH_PAUSE_S = 300.0
+"""How often an order is asked about that is older than these pages reach; each time costs a sixth of the pool."""
 FILLS_OVERLAP_S = 60.0
 FIRST_SETTLE_PAUSE_S = 0.5
 LONGEST_SETTLE_PAUSE_S = 10.0
@@ -45,6 +48,8 @@ class _Findings:
     listed: dict[str, ListedOrder]
     absent: list[InFlightOrder]
     """Orders that no list shows, although all lists answered and could be read."""
+    out_of_reach: list[InFlightOrder]
+    """Orders that no list shows, and that are older than the pages of the history that were read."""
 
 
 class OrderReconciler:
@@ -56,6 +61,8 @@ class OrderReconciler:
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
         self._joined: dict[str, InFlightOrder] = {}
+        self._out_of_reach_until: dict[str, float] = {}
+        """Orders without an exchange id that are older than the history reaches, and when they are asked about next."""
 
     def settle_soon(self, order: InFlightOrder) -> None:
         """Ask about an order soon, and again until it is settled, instead of at the next regular poll."""
@@ -123,6 +130,7 @@ class OrderReconciler:
             findings = await self._find(orders)
             if not await self._apply_fills([order for order in orders if self._lacks_fills(order, findings)]):
                 findings.absent.clear()
+            self._postpone(findings.out_of_reach)
         except BackpackError as error:
             self._connector.logger().warning(f"The state of {len(orders)} orders could not be asked: {error}")
             return set()
@@ -142,9 +150,11 @@ class OrderReconciler:
     async def _find(self, orders: Sequence[InFlightOrder]) -> _Findings:
         is_complete, resting = await self._open_orders()
         listed, missing = self._matched(orders, resting)
+        missing = [order for order in missing if not self._is_postponed(order)]
+        reach_s = -math.inf
         if missing:
             try:
-                history_is_complete, ended = await self._history(missing)
+                history_is_complete, ended, reach_s = await self._history(missing)
             except RequestError as error:
                 # What the open orders say still counts.
                 self._connector.logger().warning(f"The order history could not be asked: {error}")
@@ -152,7 +162,26 @@ class OrderReconciler:
             found, missing = self._matched(missing, ended)
             listed.update(found)
             is_complete = is_complete and history_is_complete
-        return _Findings(listed, missing if is_complete else [])
+        too_old = [order for order in missing if not self._is_known_by_id(order) and self._created_at(order) < reach_s]
+        absent = [order for order in missing if order not in too_old]
+        return _Findings(listed, absent if is_complete else [], too_old)
+
+    def _is_postponed(self, order: InFlightOrder) -> bool:
+        return self._out_of_reach_until.get(order.client_order_id, -math.inf) > asyncio.get_running_loop().time()
+
+    def _postpone(self, orders: Sequence[InFlightOrder]) -> None:
+        for order in orders:
+            if order.client_order_id not in self._out_of_reach_until:
+                self._connector.logger().warning(
+                    f"What became of order {order.client_order_id} cannot be found out at once: it does not rest, and "
+                    f"the account has had more than {HISTORY_PAGES * HISTORY_PAGE} orders since. It stays pending, and "
+                    f"is asked about every {OUT_OF_REACH_PAUSE_S:g} s."
+                )
+            self._out_of_reach_until[order.client_order_id] = asyncio.get_running_loop().time() + OUT_OF_REACH_PAUSE_S
+
+    def forget(self, client_order_id: str) -> None:
+        """Forget what was noted about an order, because it has ended."""
+        self._out_of_reach_until.pop(client_order_id, None)
 
     async def _open_orders(self) -> tuple[bool, list[Order]]:
         asked_at = self._connector.mark_open_orders_request()
@@ -170,21 +199,22 @@ class OrderReconciler:
         except BackpackError as error:
             self._connector.logger().warning(f"The open orders could not be asked: {error}")
 
-    async def _history(self, orders: Sequence[InFlightOrder]) -> tuple[bool, list[HistoricalOrder]]:
-        is_complete, rows = True, list[HistoricalOrder]()
+    async def _history(self, orders: Sequence[InFlightOrder]) -> tuple[bool, list[HistoricalOrder], float]:
+        """Return whether all rows could be read, the rows, and back to which time they tell of every order."""
+        is_complete, rows, reach_s = True, list[HistoricalOrder](), -math.inf
         targets = [order for order in orders if self._is_known_by_id(order)]
         if len(targets) < len(orders) or len(targets) > TARGETED_LOOKUPS:
-            is_complete, rows = await self._history_since(min(self._created_at(order) for order in orders))
+            is_complete, rows, reach_s = await self._history_since(min(map(self._created_at, orders)))
             _, unfound = self._matched(orders, rows)
             targets = [order for order in unfound if order.exchange_order_id is not None]
         for order in targets[:TARGETED_LOOKUPS]:
             page_is_complete, page = await self._history_page({"orderId": order.exchange_order_id})
             is_complete = is_complete and page_is_complete
             rows.extend(page)
-        return is_complete and len(targets) <= TARGETED_LOOKUPS, rows
+        return is_complete and len(targets) <= TARGETED_LOOKUPS, rows, reach_s
 
-    async def _history_since(self, created_at: float) -> tuple[bool, list[HistoricalOrder]]:
-        """Return the history back to a time, newest first; not complete when that takes too many pages."""
+    async def _history_since(self, created_at: float) -> tuple[bool, list[HistoricalOrder], float]:
+        """Return the history back to a time, newest first, or as far as it can be read in one go."""
         rows: list[HistoricalOrder] = []
         is_complete = True
         for page_number in range(HISTORY_PAGES):
@@ -194,8 +224,8 @@ class OrderReconciler:
             is_complete = is_complete and page_is_complete
             rows.extend(page)
             if len(page) < HISTORY_PAGE or page[-1].created_timestamp < created_at - FILLS_OVERLAP_S:
-                return is_complete, rows
-        return False, rows
+                return is_complete, rows, -math.inf
+        return is_complete, rows, rows[-1].created_timestamp + FILLS_OVERLAP_S if rows else math.inf
 
     async def _history_page(self, fields: dict[str, Any]) -> tuple[bool, list[HistoricalOrder]]:
         answer = await self._connector.request(
@@ -212,7 +242,7 @@ class OrderReconciler:
     def _lacks_fills(self, order: InFlightOrder, findings: _Findings) -> bool:
         report = findings.listed.get(order.client_order_id)
         if report is None:
-            return True  # a fill may be listed before the order's end is
+            return not self._is_postponed(order)  # a fill may be listed before the order's end is
         if report.status is OrderStatus.FILLED:
             return not order.completely_filled_event.is_set()
         return bool(executed_quantity(report) > order.executed_amount_base)
@@ -316,6 +346,7 @@ class OrderReconciler:
 
         Raises:   OrderNotFound when no list shows it; RequestError when the lists cannot be had.
         """
+        self.forget(order.client_order_id)
         findings = await self._find([order])
         if order.client_order_id not in findings.listed:
             raise OrderNotFound(f"Neither the open orders nor the history show order {order.client_order_id}.")
