@@ -18,7 +18,9 @@ BROKER_HEADER = "X-BROKER-ID"
 
 TEXT_OPERATIONS = frozenset({"get_time", "ping"})
 """What they answer is plain text. Source: API §2.0."""
-_MAX_TIME_DIGITS = 15
+_TIME_DIGITS = 13
+"""Of milliseconds since the epoch, from 2001 to 2286. Fewer are what is left of an answer that was cut off: as a time
+they lie decades back, and every request would carry them."""
 
 Parameters = Fields | Sequence[Fields] | None
 
@@ -154,9 +156,9 @@ def _decoded_or_text(text: str) -> Any:
 def read_server_time(answer: Any) -> int:
     """Return the milliseconds that get_time answers.
 
-    Raises:   WireFormatError when it is no number, or one beyond any time.
+    Raises:   WireFormatError when it is no number, or one that cannot be the time.
     """
     text = str(answer).strip()
-    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_TIME_DIGITS):
+    if not (text.isascii() and text.isdigit() and len(text) == _TIME_DIGITS):
         raise WireFormatError(f"get_time: expected milliseconds, got {shown(answer)}")
     return int(text)

@@ -31,6 +31,8 @@ LONGEST_DELAY_OF_READS_S = 2.5
 """Requests of the small pool must not arrive so much later than they are sent that the exchange counts more of them
 in a minute than the connector has sent in one; the connector's margin is three seconds."""
 
+LONGEST_SKEW_S = 20.0
+
 Parameters = Callable[[random.Random, Venue], dict[str, Any]]
 
 
@@ -74,7 +76,7 @@ def _key(chance: random.Random, venue: Venue) -> dict[str, Any]:
 
 
 def _clock(chance: random.Random, _: Venue) -> dict[str, Any]:
-    return {"offset_s": chance.choice([-1, 1]) * chance.uniform(1, 20)}
+    return {"offset_s": chance.choice([-1, 1]) * chance.uniform(1, LONGEST_SKEW_S)}
 
 
 def _closed_market(chance: random.Random, venue: Venue) -> dict[str, Any]:

@@ -224,7 +224,7 @@ def test_server_time_is_whole_milliseconds() -> None:
     assert read_server_time(" 1785948047107\n") == 1_785_948_047_107
 
 
-@pytest.mark.parametrize("answer", ["", "soon", "-1", "1.5", "NaN", "١٢٣", None, {}, "9" * 16, "9" * 5_000])
+@pytest.mark.parametrize("answer", ["", "soon", "-1", "1.5", "NaN", "١٢٣", None, {}, "178594", "9" * 14, "9" * 5_000])
 def test_bad_input_server_time_is_one_sentence(answer: Any) -> None:
     with pytest.raises(WireFormatError, match="get_time: expected milliseconds, got") as caught:
         read_server_time(answer)
