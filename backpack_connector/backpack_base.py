@@ -323,6 +323,12 @@ class BackpackExchangeBase(
             return await self._send_once(row, parameters, headers)
 
     async def _send_once(self, row: Endpoint, parameters: Parameters, headers: dict[str, str] | None) -> Any:
+        if row.is_signed and not self._time_synchronizer._time_offset_ms:
+            # Before the request takes its place in a pool: an answer may take seconds, and the exchange counts requests
+            # when they arrive.
+            await self._time_synchronizer.update_server_time_if_not_initialized(
+                backpack_web_utils.get_current_server_time(throttler=self._throttler, domain=self.domain)
+            )
         assistant = await self._web_assistants_factory.get_rest_assistant()
         query, body = (None, None) if parameters is None else query_and_body(row, parameters)
         try:

@@ -1,5 +1,6 @@
 """F34: the exchange's time is known before anything is signed, and asked again when it is refused."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from hummingbot.connector.time_synchronizer import TimeSynchronizer
 from hummingbot.core.data_type.common import OrderType
 
 from backpack_connector.protocol.errors import ClockSkew
+from backpack_connector.protocol.rate_limits import HISTORICAL_POOL
 from tests.spot.session import PAIR, World, until, world
 from tests.spot.stream_double import UNAVAILABLE, Connection, Reply, Seen, error_frame, failure
 
@@ -80,6 +82,27 @@ async def test_f34_nothing_is_signed_while_the_exchanges_time_is_unknown() -> No
             for connection in private:
                 stamp = int(connection.received[0]["signature"][2])
                 assert abs(stamp / 1000 - time.time()) < 60, "a subscription was signed with the machine's own clock"
+
+
+async def test_f34_request_that_waits_for_the_time_has_no_place_in_the_pool_yet() -> None:
+    async with world(with_double=True) as here:
+        connector = here.connector()
+        asked, may_answer = asyncio.Event(), asyncio.Event()
+
+        async def late(seen: Seen) -> Reply:
+            asked.set()
+            await may_answer.wait()
+            status, body = await here.double.ask_simulator(seen)
+            return Reply(body.decode(), status)
+
+        here.double.answer("get_time", late)
+        request = asyncio.ensure_future(connector.request("get_fills"))
+        await asyncio.wait_for(asked.wait(), 10)
+        pool = connector._throttler.pool(HISTORICAL_POOL)
+        assert pool.used == 0
+        may_answer.set()
+        await request
+        assert pool.used == 1
 
 
 async def test_f34_expired_request_is_repeated_once_with_the_exchanges_time(caplog: pytest.LogCaptureFixture) -> None:
