@@ -11,8 +11,8 @@ from .accounts import Account
 from .clearing import LIQUIDATION_FEE_RATE, Amount, Clearing, Deal, quote_quantity_of
 from .events import Event, Execution, OrderUpdated, TradePrinted
 from .ledger import Change, InsufficientBalance
-from .matching import Match, Plan
 from .lending_positions import LoanSource
+from .matching import Match, Plan
 from .orders import NO_SPOT_MARGIN, ZERO, Fill, NewOrder, Order, SpotMargin, SystemCause, order_of
 from .refusals import Refusal
 from .traded_market import TradedMarket
@@ -173,7 +173,7 @@ class Placement:
         return self._order_id
 
     def _check_margin(self, change: Change) -> None:
-        """Refuse an order that leaves too little margin when its matches are done and it rests, or too large a position.
+        """Refuse an order that leaves too little margin when all of it is done, or too large a position.
 
         An order that does not increase the risk is always taken: one in a perpetual market that does not increase the
         exposure there, one in a spot market that does not lower the available margin (it may lock or sell collateral).
