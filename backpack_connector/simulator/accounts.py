@@ -6,6 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from .ledger import Ledger, Posting
+from .lending_positions import ClosedLoan, InterestPayment, LoanMovement
 from .orders import Fill, Order
 from .positions import Position
 
@@ -58,7 +59,11 @@ class Account:
         self.futures_maker_fee_bps = Decimal(2)
         self.futures_taker_fee_bps = Decimal(5)
         self.leverage_limit = Decimal(10)
+        self.borrow_limit = Decimal("1000000")
+        """USDC of all debts together. The exchange's figures are not known."""
         self.is_liquidating = False
+        self.opening: dict[str, Decimal] = {}
+        """What the faucet gave, by asset."""
         self.auto_settings: dict[str, bool] = {
             "autoBorrowSettlements": True,
             "autoLend": False,
@@ -74,6 +79,9 @@ class Account:
         self.settlements: list[SettlementRow] = []
         self.funding_payments: list[FundingPayment] = []
         self.closed_positions: list[ClosedPosition] = []
+        self.loan_movements: list[LoanMovement] = []
+        self.closed_loans: list[ClosedLoan] = []
+        self.interest_payments: list[InterestPayment] = []
 
     def remember_posting(self, posting: Posting, time_us: int) -> None:
         """Keep what futures gave or took."""
@@ -89,6 +97,15 @@ class Account:
         """Keep a position that was closed."""
         if not self.is_background:
             self.closed_positions.append(ClosedPosition(position, mark_price, time_us, self.leverage_limit))
+
+    def remember_lending(self, row: LoanMovement | ClosedLoan | InterestPayment) -> None:
+        """Keep what was lent, borrowed or paid for it."""
+        if isinstance(row, LoanMovement):
+            self.loan_movements.append(row)
+        elif isinstance(row, ClosedLoan):
+            self.closed_loans.append(row)
+        else:
+            self.interest_payments.append(row)
 
     def remember_order(self, order: Order) -> None:
         """Keep an accepted order."""
@@ -129,6 +146,8 @@ class Accounts:
         self._ledger = ledger
         self._accounts: dict[str, Account] = {}
         self.faucet = dict(faucet)
+        self.unfunded: set[str] = set()
+        """Accounts that the faucet gives nothing: those of the exchange's vaults."""
 
     def __iter__(self) -> Iterator[Account]:
         return iter(self._accounts.values())
@@ -140,7 +159,9 @@ class Accounts:
     def open(self, account_id: str, now_us: int) -> Account:
         """Return an account, opening it with faucet money at the first call."""
         account = self._accounts.get(account_id)
-        return self._add(Account(account_id, now_us), self.faucet) if account is None else account
+        if account is not None:
+            return account
+        return self._add(Account(account_id, now_us), {} if account_id in self.unfunded else self.faucet)
 
     def open_background(self, account_id: str, now_us: int, deposits: Mapping[str, Decimal]) -> Account:
         """Open an account of the background flow."""
@@ -148,6 +169,7 @@ class Accounts:
 
     def _add(self, account: Account, deposits: Mapping[str, Decimal]) -> Account:
         self._accounts[account.account_id] = account
+        account.opening = dict(deposits)
         for asset, amount in deposits.items():
             self._ledger.deposit(account.account_id, asset, amount)
         return account

@@ -32,7 +32,7 @@ def check_order(order: NewOrder, instrument: Instrument) -> None:
         assert order.price is not None
         check_price(order.price, instrument)
     if order.quantity is not None:
-        _check_quantity(order.quantity, instrument)
+        check_quantity(order.quantity, instrument)
 
 
 def _check_market_order(order: NewOrder) -> None:
@@ -69,7 +69,11 @@ def check_price(price: Decimal, instrument: Instrument) -> None:
         raise invalid_request("Price is above the maximum allowed value")
 
 
-def _check_quantity(quantity: Decimal, instrument: Instrument) -> None:
+def check_quantity(quantity: Decimal, instrument: Instrument) -> None:
+    """Check a quantity in base units against the quantity filters.
+
+    Raises:   Refusal.
+    """
     if quantity % instrument.step_size:
         raise invalid_request("Quantity decimal too long")
     if quantity < instrument.min_quantity:

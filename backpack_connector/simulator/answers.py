@@ -67,8 +67,9 @@ FILL_KINDS: Mapping[FillType, frozenset[SystemOrderType | None]] = {
     FillType.BACKSTOP: frozenset({_ON_BACKSTOP}),
     FillType.LIQUIDATION: frozenset({_ON_BOOK, _ON_BACKSTOP}),
     FillType.ALL_LIQUIDATION: frozenset({_ON_BOOK, _ON_BACKSTOP, _ON_ADL}),
-    FillType.COLLATERAL_CONVERSION: frozenset(),
-    FillType.COLLATERAL_CONVERSION_AND_SPOT_LIQUIDATION: frozenset(),
+    FillType.COLLATERAL_CONVERSION: frozenset({SystemOrderType.COLLATERAL_CONVERSION}),
+    # Spot funds are sold in a liquidation by conversion orders too.
+    FillType.COLLATERAL_CONVERSION_AND_SPOT_LIQUIDATION: frozenset({SystemOrderType.COLLATERAL_CONVERSION}),
 }
 
 

@@ -1,9 +1,11 @@
 """Collect trades into candles, and answer klines and tickers from them.
 
-One-minute candles are kept for good and one-second candles for an hour; longer intervals are sums of minutes.
+One-minute candles are kept for good and one-second candles for an hour; longer intervals are sums of minutes. What was
+before the start comes from `past` (klines.py), if there is one.
 """
 
 from bisect import bisect_left
+from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from decimal import Decimal
 
@@ -19,7 +21,10 @@ DAY_S = 24 * HOUR_S
 WEEK_S = 7 * DAY_S
 # The epoch was a Thursday; weeks begin on Monday.
 _MONDAY_OFFSET_S = 4 * DAY_S
-_SECONDS_KEPT = HOUR_S
+SECONDS_KEPT = HOUR_S
+
+Past = Callable[[int, int], Iterable["Candle"]]
+"""Returns what was traded from a second until before another, oldest first, in candles of any lengths."""
 
 _LENGTHS_S: dict[KlineInterval, int] = {
     KlineInterval.SECOND_1: 1,
@@ -113,15 +118,25 @@ class _Series:
 class CandleStore:
     """The candles of one market."""
 
-    def __init__(self) -> None:
-        self._seconds = _Series(1, keep_s=_SECONDS_KEPT)
+    def __init__(self, *, seconds_kept: int = SECONDS_KEPT) -> None:
+        self._seconds = _Series(1, keep_s=seconds_kept)
         self._minutes = _Series(MINUTE_S)
+        self.past: Past | None = None
+        """None = nothing happened before the start."""
+        self._past_sums: dict[int, Candle] = {}
+        """By length of a summary, of the minute in which it was last asked for."""
 
     def add_trade(self, time_s: int, price: Decimal, quantity: Decimal) -> None:
         """Add one trade; trades come in the order of time."""
-        trade = Candle(time_s, price, price, price, price, quantity, price * quantity, 1)
-        self._seconds.add(time_s, trade)
-        self._minutes.add(time_s, trade)
+        self._add(Candle(time_s, price, price, price, price, quantity, price * quantity, 1))
+
+    def add_price(self, time_s: int, price: Decimal) -> None:
+        """Add a price that is none of a trade, such as an index price."""
+        self._add(Candle(time_s, price, price, price, price))
+
+    def _add(self, moment: Candle) -> None:
+        self._seconds.add(moment.start_s, moment)
+        self._minutes.add(moment.start_s, moment)
 
     def klines(self, interval: KlineInterval, start_s: int, end_s: int) -> list[Candle]:
         """Return one candle for each bucket that begins in [start, end], also for those without trades."""
@@ -132,8 +147,11 @@ class CandleStore:
             bucket_s = next_bucket_s(bucket_s, interval)
         first_s = bucket_s
         while bucket_s <= end_s:
-            candles[bucket_s] = Candle(bucket_s)
+            candle = candles[bucket_s] = Candle(bucket_s)
             bucket_s = next_bucket_s(bucket_s, interval)
+            if self.past is not None:
+                for part in self.past(candle.start_s, bucket_s):
+                    candle.add(part)
         for candle in series.between(first_s, bucket_s):
             candles[bucket_start_s(candle.start_s, interval)].add(candle)
         return list(candles.values())
@@ -143,9 +161,20 @@ class CandleStore:
         start_s = bucket_start_s(now_s, interval)
         return self.klines(interval, start_s, start_s)[0]
 
+    def _past_since(self, past: Past, first_s: int, length_s: int) -> Candle:
+        """Return what the past has from a full minute on; it is asked for every second, and changes every minute."""
+        total = self._past_sums.get(length_s)
+        if total is None or total.start_s != first_s:
+            total = self._past_sums[length_s] = Candle(first_s)
+            for part in past(first_s, first_s + length_s + MINUTE_S):
+                total.add(part)
+        return total
+
     def summary(self, now_s: int, length_s: int) -> Candle:
         """Return everything traded in the last `length_s` seconds, to the minute, as one candle."""
         total = Candle(now_s - length_s)
+        if self.past is not None:
+            total.add(self._past_since(self.past, -(-total.start_s // MINUTE_S) * MINUTE_S, length_s))
         for candle in self._minutes.between(now_s - length_s, now_s + 1):
             total.add(candle)
         return total

@@ -143,6 +143,7 @@ def fired_request(order: Order, instrument: Instrument, means: Means) -> NewOrde
         self_trade_prevention=order.self_trade_prevention,
         slippage_tolerance=order.slippage_tolerance,
         slippage_tolerance_type=order.slippage_tolerance_type,
+        spot_margin=order.spot_margin,
     )
     if instrument.market_type is not MarketType.SPOT:
         return _fired_future(request, order.trigger, instrument, means.net_quantity)

@@ -28,11 +28,17 @@ from backpack_connector.protocol.errors import ErrorCode
 from .accounts import DEFAULT_FAUCET, Account, Accounts
 from .admission import NOT_REDUCED, WOULD_TAKE, check_band, check_order, check_state
 from .bands import taker_limits
+from .capital import Capital
+from .capital_assets import Assets
+from .capital_dust import Dust
 from .clearing import CLEARING, Clearing
-from .clock import Clock, full_hours_us, ms_from_us
+from .clock import Clock, full_hours_us, ms_from_us, s_from_us
 from .conditions import check_conditions, slippage_limits
 from .events import BalanceChanged, Event, Execution, OrderUpdated, Part, PositionChanged
 from .ledger import EXACT, Change, Ledger
+from .lending import Lending
+from .lending_unwinding import Unwinding
+from .limits import Limits
 from .liquidation import Liquidations
 from .market_prices import MarketPrices, underlyings_of
 from .markets import Instrument
@@ -40,10 +46,13 @@ from .matching import Plan, plan_matches, would_match
 from .orders import ZERO, Fill, NewOrder, Order, SystemCause
 from .placement import Placement
 from .refusals import Refusal, invalid_order, invalid_request
+from .rfq import Rfqs
 from .risk import Risk
 from .settlement import Settlements
+from .strategies import Strategies
 from .traded_market import TradedMarket
 from .triggers import Triggers
+from .vaults import Vaults
 
 
 class Exchange:
@@ -74,15 +83,32 @@ class Exchange:
         self._order_ids = count(first)
         self.prices = MarketPrices(self.markets)
         self.triggers = Triggers(self)
+        self.lending = Lending(self)
+        self.unwinding = Unwinding(self)
+        self.limits = Limits(self)
         self.liquidations = Liquidations(self)
-        self.parts: list[Part] = [self.prices, self.triggers, Settlements(self), self.liquidations]
-        """What happens by itself, in this order: prices, triggers, settlement and funding, liquidation."""
+        self.strategies = Strategies(self)
+        self.rfqs = Rfqs(self)
+        self.parts: list[Part] = [self.prices, self.triggers, Settlements(self), self.lending, self.liquidations]
+        """What happens by itself, in this order: prices, triggers, settlement and funding, lending, liquidation."""
+        # Last come the acts of users that time drives: strategies send slices, requests for quotes expire.
+        self.parts += [self.strategies, self.rfqs]
+        # Ids of money that comes and goes have 32 bits.
+        first_of_capital = s_from_us(self._last_time_us) if first_id is None else first_id
+        self.capital = Capital(self, Assets(instruments), first_of_capital)
+        self.dust = Dust(self, first)
+        self.vaults = Vaults(self, first, self._last_time_us)
+        self.parts += [self.capital, self.vaults]
         self._last_second_us = self._last_time_us
 
     def now_us(self) -> int:
         """Return the engine's time: the clock, but strictly increasing."""
         self._last_time_us = max(self._clock(), self._last_time_us + 1)
         return self._last_time_us
+
+    def clock_us(self) -> int:
+        """Return the time of the clock, for answers that change nothing."""
+        return self._clock()
 
     def open_account(self, account_id: str) -> Account:
         """Return an account, opening it with faucet money at the first call."""
@@ -289,7 +315,12 @@ class Exchange:
 
     def commit(self, change: Change, time_us: int) -> list[Event]:
         """Apply a change, keep its history, and return the events of the balances."""
+        arrived = self.lending.arrivals(change)
         rows = self.ledger.commit(change)
+        self.lending.note(arrived)
+        for account_id, row in change.loans.history:
+            if (account := self.accounts.get(account_id)) is not None and not account.is_background:
+                account.remember_lending(row)
         for posting in change.postings:
             self.open_account(posting.account_id).remember_posting(posting, time_us)
         for account_id, position in change.closed:

@@ -14,6 +14,7 @@ from backpack_connector.protocol.enums import OrderEvent, PositionEvent, Side
 
 from .orders import Fill, Order, PublicTrade
 from .positions import PositionView
+from .rfq_states import Quote, Rfq, RfqEvent
 
 
 class OrderUpdated(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +99,19 @@ class Liquidated(msgspec.Struct, frozen=True, kw_only=True):
     time_us: int
 
 
+class RfqUpdated(msgspec.Struct, frozen=True, kw_only=True):
+    """Something happened to a request for quotes or to a quote; both are copies made at that moment."""
+
+    kind: RfqEvent
+    account_id: str | None
+    """Who is told; None = everybody but who asked."""
+    rfq: Rfq
+    quote: Quote | None = None
+    price: Decimal | None = None
+    """For who asked with the fee."""
+    time_us: int
+
+
 Event = (
     OrderUpdated
     | TradePrinted
@@ -107,6 +121,7 @@ Event = (
     | PositionChanged
     | MarkPricePublished
     | Liquidated
+    | RfqUpdated
 )
 
 

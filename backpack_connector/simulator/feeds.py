@@ -15,6 +15,7 @@ from backpack_connector.protocol.streams import (
     LIQUIDATIONS,
     ORDER_UPDATES,
     POSITION_UPDATES,
+    RFQ_UPDATES,
     depth_stream,
     kline_stream,
     mark_price_stream,
@@ -33,6 +34,7 @@ from .events import (
     MarkPricePublished,
     OrderUpdated,
     PositionChanged,
+    RfqUpdated,
     TouchChanged,
     TradePrinted,
 )
@@ -51,6 +53,7 @@ from .frames import (
 )
 from .markets import Instrument
 from .payloads import Json
+from .rfq_payloads import rfq_update_data
 from .traded_market import TradedMarket
 
 Subscription = tuple[str | None, str]
@@ -93,6 +96,7 @@ class Feeds:
             MarkPricePublished: self._on_mark_price,
             OrderUpdated: self._on_order,
             PositionChanged: self._on_position,
+            RfqUpdated: self._on_rfq,
             TouchChanged: self._on_touch,
             TradePrinted: self._on_trade,
         }
@@ -142,6 +146,15 @@ class Feeds:
                 instrument, now_us = self._instrument(symbol), self._clock()
                 data = position_update_data(instrument, event.position, event.kind, event.time_us, now_us)
                 yield Frame(subscription, data)
+
+    def _on_rfq(self, event: RfqUpdated) -> Iterator[Frame]:
+        told = [event.account_id]
+        if event.account_id is None:
+            told = [row.account_id for row in self._exchange.accounts if row.account_id != event.rfq.account_id]
+        for account_id in told:
+            for subscription in ((account_id, RFQ_UPDATES), (account_id, f"{RFQ_UPDATES}.{event.rfq.symbol}")):
+                if self._is_wanted(subscription):
+                    yield Frame(subscription, rfq_update_data(event, self._clock()))
 
     def on_subscribed(self, subscription: Subscription) -> Iterator[Frame]:
         """Yield what a new subscription begins with: each open position for position updates. Source: API §3.4."""

@@ -208,7 +208,7 @@ def _conditional_keys(order: Order, tick_size: Decimal) -> Json:
 
     `B`, `d` and `g` are only there when the reference price was named, as captured.
     """
-    keys: Json = {"I": order.related_order_id}
+    keys: Json = {"H": order.strategy_id, "I": order.related_order_id}
     if order.trigger is not None:
         keys |= {
             "B": order.trigger.by,

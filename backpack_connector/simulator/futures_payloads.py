@@ -33,20 +33,20 @@ def _optionally_shown(number: Decimal | None) -> str | None:
 
 
 def collateral_payload(margin: AccountMargin) -> Json:
-    """Return the margin summary of an account. Nobody borrows in the simulator."""
+    """Return the margin summary of an account. `liabilitiesValue` is the borrow liability and what is owed besides."""
     with localcontext(_WIDE):
         return {
             "assetsValue": shown(sum((asset.notional for asset in margin.assets), ZERO)),
-            "borrowLiability": "0",
+            "borrowLiability": shown(margin.borrow_liability),
             "collateral": [_collateral_asset_payload(asset) for asset in margin.assets],
             "imf": shown(margin.imf),
-            "liabilitiesValue": "0",
+            "liabilitiesValue": shown(margin.borrow_liability + max(ZERO, -margin.unsettled)),
             "marginFraction": _optionally_shown(margin.margin_fraction),
             "mmf": shown(margin.mmf),
             "netEquity": shown(margin.net_equity),
             "netEquityAvailable": shown(margin.available),
             "netEquityLocked": shown(margin.locked),
-            "netExposureFutures": shown(margin.exposure),
+            "netExposureFutures": shown(margin.futures_exposure),
             "pnlUnrealized": shown(margin.pnl_unrealized),
             "unsettledEquity": shown(margin.unsettled),
         }
@@ -59,10 +59,10 @@ def _collateral_asset_payload(asset: CollateralAsset) -> Json:
         "balanceNotional": decimal_text(asset.notional),
         "collateralValue": decimal_text(asset.value),
         "collateralWeight": decimal_text(asset.weight),
-        "lendQuantity": "0",
+        "lendQuantity": decimal_text(asset.lent),
         "openOrderQuantity": decimal_text(asset.balance.locked),
         "symbol": asset.asset,
-        "totalQuantity": decimal_text(asset.balance.total),
+        "totalQuantity": decimal_text(asset.quantity),
     }
 
 

@@ -8,8 +8,11 @@ Rule 4: money is computed in EXACT, which raises instead of rounding.
 
 The clearing house stands between winners and losers, who are settled at different times: it pays profits and takes
 losses, and may be below zero meanwhile. What an account owes it and has no USDC for stays as a claim (`unsettled`,
-negative), as does a debt that nobody will pay. So at any prices: clearing house = unrealised profits + claims. The
-exchange would redeem lent funds, borrow, or convert collateral instead (API §5.5); the simulator has none of these.
+negative), as does a debt that nobody will pay. So at any prices: clearing house = unrealised profits + claims.
+
+What is lent leaves the balances and what is borrowed comes into them; the pool of an asset has what was lent and not
+borrowed. Interest makes debts and what is owed to lenders grow alike and moves no balance, so that the pool's funds are
+lent - borrowed, always, and never below zero (lending.py).
 """
 
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
@@ -20,6 +23,8 @@ import msgspec
 
 from backpack_connector.protocol.enums import PositionEvent
 
+from .lending_books import LoanBook, LoanChange
+from .lending_positions import LoanSource
 from .orders import ZERO
 from .positions import Position, PositionFill, after_fill
 
@@ -95,6 +100,13 @@ class Change:
         self.postings: list[Posting] = []
         self.moves: list[PositionMove] = []
         """Filled by the commit."""
+        self.loans = LoanChange(ledger.loans)
+        self.leaving: dict[str, Decimal] = {}
+        """What leaves the exchange, by asset; negative = arrives from outside."""
+
+    def balance(self, account_id: str, asset: str) -> Balance:
+        """Return an account's balance of an asset as it will be."""
+        return self._balance(account_id, asset)
 
     def _balance(self, account_id: str, asset: str) -> Balance:
         balance = self.balances.get((account_id, asset))
@@ -119,16 +131,47 @@ class Change:
         before = self._balance(account_id, asset)
         self.balances[account_id, asset] = Balance(before.available + amount, before.locked - amount)
 
+    def give(self, account_id: str, asset: str, amount: Decimal) -> None:
+        """Add an amount to what is available; a negative one is taken. Something else of the change balances it.
+
+        Raises:   InsufficientBalance at once.
+        """
+        before = self._balance(account_id, asset)
+        if before.available + amount < 0:
+            raise InsufficientBalance(f"{asset}: {-amount} needed, {before.available} available")
+        self.balances[account_id, asset] = Balance(before.available + amount, before.locked)
+
+    def leave(self, asset: str, amount: Decimal) -> None:
+        """Let an amount that was taken leave the exchange; a negative one arrives from outside."""
+        self.leaving[asset] = self.leaving.get(asset, ZERO) + amount
+
     def pay(self, payer_id: str, receiver_id: str, asset: str, amount: Decimal, fee: Decimal) -> None:
         """Move an amount out of the payer's locked funds to the receiver, who is charged the fee out of it."""
         payer = self._balance(payer_id, asset)
         self.balances[payer_id, asset] = Balance(payer.available, payer.locked - amount)
         receiver = self._balance(receiver_id, asset)
         self.balances[receiver_id, asset] = Balance(receiver.available + amount - fee, receiver.locked)
-        self._collect_fee(asset, fee)
+        self.collect_fee(asset, fee)
 
-    def _collect_fee(self, asset: str, fee: Decimal) -> None:
+    def collect_fee(self, asset: str, fee: Decimal) -> None:
+        """Give an amount to the exchange itself; a negative one it pays."""
         self.fees[asset] = self.fees.get(asset, ZERO) + fee
+
+    def move_loan(
+        self,
+        account_id: str,
+        asset: str,
+        amount: Decimal,
+        source: LoanSource,
+        time_us: int,
+        order_id: str | None = None,
+    ) -> None:
+        """Lend or repay an amount (positive), or redeem or borrow it (negative), out of or into what is available.
+
+        Raises:   InsufficientBalance at once.
+        """
+        self.give(account_id, asset, -amount)
+        self.loans.shift(account_id, asset, amount, source, time_us, order_id)
 
     def position(self, account_id: str, symbol: str) -> Position | None:
         """Return an account's position in a market as it will be, or None."""
@@ -178,7 +221,7 @@ class Change:
         )
         self._post(account_id, SettlementSource.FUNDING_PAYMENT, amount, position.position_id)
         self.house += amount
-        self._collect_fee(SETTLEMENT_ASSET, -amount)
+        self.collect_fee(SETTLEMENT_ASSET, -amount)
 
     def settle_claim(self, account_id: str) -> None:
         """Take what an account owes out of the USDC that it has meanwhile."""
@@ -187,7 +230,7 @@ class Change:
     def _charge(self, account_id: str, source: SettlementSource, fee: Decimal, position_id: str) -> None:
         self._post(account_id, source, -fee, position_id)
         self.house -= fee
-        self._collect_fee(SETTLEMENT_ASSET, fee)
+        self.collect_fee(SETTLEMENT_ASSET, fee)
 
     def _post(self, account_id: str, source: SettlementSource, amount: Decimal, position_id: str) -> None:
         if amount:
@@ -217,6 +260,8 @@ class Ledger:
         self.house: Decimal = ZERO
         """USDC of the clearing house."""
         self.deposited: dict[str, Decimal] = {}
+        """What has come from outside, less what has left."""
+        self.loans = LoanBook(first_position_id)
 
     def next_position_id(self) -> str:
         """Return a new position id, shared by all markets."""
@@ -267,22 +312,32 @@ class Ledger:
 
         Raises:   InsufficientBalance or ArithmeticError, with nothing applied.
         """
-        moved: dict[str, Decimal] = dict(change.fees)
-        moved[SETTLEMENT_ASSET] = moved.get(SETTLEMENT_ASSET, ZERO) + change.house
-        for (account_id, asset), after in change.balances.items():
-            if after.available < 0 or after.locked < 0:
-                raise InsufficientBalance(f"{asset} of {account_id} would become {after}")
-            moved[asset] = moved.get(asset, ZERO) + after.total - self.balance(account_id, asset).total
-        if any(moved.values()):
-            raise ArithmeticError(f"a change must conserve every asset, but it moves {moved}")
+        self._check_balances(change)
         self._check_positions(change)
         for (account_id, asset), after in change.balances.items():
             self._accounts.setdefault(account_id, {})[asset] = after
         for asset, fee in change.fees.items():
             self.fees[asset] = self.fees.get(asset, ZERO) + fee
         self.house += change.house
+        for asset, amount in change.leaving.items():
+            self.deposited[asset] = self.deposited.get(asset, ZERO) - amount
+        self.loans.commit(change.loans)
         self._commit_positions(change)
         return [(account_id, asset, after) for (account_id, asset), after in change.balances.items()]
+
+    def _check_balances(self, change: Change) -> None:
+        moved: dict[str, Decimal] = dict(change.fees)
+        moved[SETTLEMENT_ASSET] = moved.get(SETTLEMENT_ASSET, ZERO) + change.house
+        for asset, amount in change.leaving.items():
+            moved[asset] = moved.get(asset, ZERO) + amount
+        for (account_id, asset), after in change.balances.items():
+            if after.available < 0 or after.locked < 0:
+                raise InsufficientBalance(f"{asset} of {account_id} would become {after}")
+            moved[asset] = moved.get(asset, ZERO) + after.total - self.balance(account_id, asset).total
+        for asset, amount in change.loans.moved().items():
+            moved[asset] = moved.get(asset, ZERO) + amount
+        if any(moved.values()):
+            raise ArithmeticError(f"a change must conserve every asset, but it moves {moved}")
 
     def _check_positions(self, change: Change) -> None:
         moved: dict[str, Decimal] = {}
@@ -306,8 +361,10 @@ class Ledger:
                 del self._unsettled[account_id]
 
     def totals(self) -> dict[str, Decimal]:
-        """Return per asset the sum over all accounts, fees and the clearing house; it equals `deposited`, always."""
+        """Return per asset the sum over accounts, fees, pools and the clearing house; it equals `deposited`, always."""
         totals = dict(self.fees)
+        for asset, lent in self.loans.lent.items():
+            totals[asset] = totals.get(asset, ZERO) + lent - self.loans.borrowed[asset]
         if self.house:
             totals[SETTLEMENT_ASSET] = totals.get(SETTLEMENT_ASSET, ZERO) + self.house
         for balances in self._accounts.values():

@@ -6,6 +6,7 @@ One step a second and account, until the account is safe or flat:
 3. What the book does not take goes to a backstop provider, and everything does once half of the maintenance margin is
    gone.
 4. What the backstop provider has no room for goes to the accounts with the most profitable opposite positions (ADL).
+5. If that is not enough, or there are no positions, debts are repaid (lending_unwinding.py).
 
 A liquidated account pays 1 % of each such fill. Steps 3 and 4 happen at the mark price and cost the other side no fee.
 What an account then owes and cannot pay stays as a claim of the clearing house.
@@ -75,7 +76,7 @@ class Liquidations:
                     yield self._exchange.triggers.follow(execution)
 
     def _is_due(self, account: Account) -> bool:
-        if account.is_background or not self._exchange.risk.has_futures(account):
+        if account.is_background or not self._exchange.risk.has_risk(account):
             return False
         return self._exchange.risk.margin(account).is_liquidatable
 
@@ -91,6 +92,8 @@ class Liquidations:
                 break
             is_late = margin.net_equity < margin.maintenance_margin * _BACKSTOP_BELOW
             yield from self._close(account, symbol, is_late=is_late)
+        if self._exchange.ledger.loans.has_debts(account_id):
+            yield from self._exchange.unwinding.step(account)
         if not self._exchange.risk.margin(account).is_liquidatable:
             account.is_liquidating = False
             del self._steps[account_id]
@@ -144,7 +147,7 @@ class Liquidations:
         room = self._backstop_room() / market.mark_price // market.instrument.step_size * market.instrument.step_size
         part = min(quantity, room)
         if part > 0:
-            yield self._transfer(account, self._backstop(), symbol, part, ON_BACKSTOP)
+            yield self._transfer(account, self.backstop(), symbol, part, ON_BACKSTOP)
         quantity -= part
         position = self._exchange.ledger.position(account.account_id, symbol)
         for winner, theirs in self._winners(position):
@@ -154,7 +157,8 @@ class Liquidations:
             yield self._transfer(account, winner, symbol, part, ON_ADL)
             quantity -= part
 
-    def _backstop(self) -> Account:
+    def backstop(self) -> Account:
+        """Return the backstop provider, who is there from the first time on."""
         account = self._exchange.accounts.get(BACKSTOP_ACCOUNT)
         if account is None:
             deposits = {SETTLEMENT_ASSET: _BACKSTOP_DEPOSIT}

@@ -4,7 +4,8 @@
                      counts: all bids filled, or all asks filled. Reduce-only orders never increase the risk.
     initial margin   exposure x max(base, 1 / leverage limit, factor x sqrt(exposure)); maintenance margin likewise,
                      but without the leverage limit
-    net equity       collateral value + unrealised profit + unsettled claims (- borrowed: there is none)
+    debts            what was borrowed, at its price, is exposure too, with margin functions of its own (collateral.py)
+    net equity       collateral value + unrealised profit + unsettled claims - borrow liability
     locked           the sum of initial margins, and what open spot orders hold
     available        net equity - locked
 
@@ -17,7 +18,8 @@ from decimal import Context, Decimal, localcontext
 
 from backpack_connector.protocol.enums import Side
 
-from .collateral import CollateralAsset
+from .collateral import DEBT_MMF, CollateralAsset
+from .ledger import SETTLEMENT_ASSET
 from .markets import Instrument
 from .orders import ZERO
 from .positions import Position
@@ -56,6 +58,7 @@ class AccountMargin:
     exposures: dict[str, Exposure]
     """By symbol; markets without position and open orders are not in it."""
     collateral_value: Decimal
+    borrow_liability: Decimal
     pnl_unrealized: Decimal
     unsettled: Decimal
     net_equity: Decimal
@@ -64,8 +67,10 @@ class AccountMargin:
     locked: Decimal
     available: Decimal
     """Negative when there is too little margin."""
+    futures_exposure: Decimal
+    """The sum of the notionals of all markets."""
     exposure: Decimal
-    """The sum of all notionals."""
+    """The same and the borrow liability."""
     imf: Decimal
     """The weighted mean of initial margin fractions, but at least 1 / leverage limit."""
     mmf: Decimal
@@ -144,13 +149,21 @@ def margin_of(
         pnl_unrealized = sum((row.pnl_unrealized for row in rows), ZERO)
         initial_margin = sum((row.notional * row.imf for row in rows), ZERO)
         maintenance_margin = sum((row.notional * row.mmf for row in rows), ZERO)
-        exposure = sum((row.notional for row in rows), ZERO)
-        net_equity = collateral_value + pnl_unrealized + unsettled
+        futures_exposure = sum((row.notional for row in rows), ZERO)
+        borrow_liability = ZERO
+        for asset in assets:
+            if asset.borrowed:
+                borrow_liability += asset.liability
+                initial_margin += asset.initial_margin(leverage_limit)
+                maintenance_margin += asset.maintenance_margin
+        exposure = futures_exposure + borrow_liability
+        net_equity = collateral_value + pnl_unrealized + unsettled - borrow_liability
         locked = initial_margin + sum((asset.locked_value for asset in assets), ZERO)
         return AccountMargin(
             assets=assets,
             exposures=dict(exposures),
             collateral_value=collateral_value,
+            borrow_liability=borrow_liability,
             pnl_unrealized=pnl_unrealized,
             unsettled=unsettled,
             net_equity=net_equity,
@@ -158,6 +171,7 @@ def margin_of(
             maintenance_margin=maintenance_margin,
             locked=locked,
             available=net_equity - locked,
+            futures_exposure=futures_exposure,
             exposure=exposure,
             imf=max(1 / leverage_limit, initial_margin / exposure) if exposure else 1 / leverage_limit,
             mmf=maintenance_margin / exposure if exposure else ZERO,
@@ -185,6 +199,25 @@ def liquidation_price(margin: AccountMargin, symbol: str) -> Decimal | None:
             return spare + quantity * price > notional * mmf.fraction(notional)
 
         return _first_unsafe(is_safe, mark, exposure.instrument.tick_size, 1 if quantity < 0 else -1)
+
+
+def debt_liquidation_price(margin: AccountMargin, asset: str, tick: Decimal) -> Decimal | None:
+    """Return the price of a borrowed asset at which an account would be liquidated if only this price moved, or None.
+
+    None without such a debt, and when no price does it; the price of USDC does not move.
+    """
+    row = next((row for row in margin.assets if row.asset == asset and row.borrowed), None)
+    if row is None or asset == SETTLEMENT_ASSET:
+        return None
+    with localcontext(_WIDE):
+        per_unit = row.quantity * row.weight - row.borrowed
+        spare = margin.net_equity - per_unit * row.price - (margin.maintenance_margin - row.maintenance_margin)
+
+        def is_safe(price: Decimal) -> bool:
+            liability = row.borrowed * price
+            return spare + per_unit * price > liability * DEBT_MMF.fraction(liability)
+
+        return _first_unsafe(is_safe, row.price, tick, 1) if per_unit < 0 else None
 
 
 def _first_unsafe(is_safe: Callable[[Decimal], bool], mark: Decimal, tick: Decimal, direction: int) -> Decimal | None:

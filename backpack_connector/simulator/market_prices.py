@@ -39,6 +39,8 @@ class MarketPrices:
             if market.prices is None or market.state is OrderBookState.CLOSED:
                 continue
             is_new = market.prices.update(now_us, market.mid_price, market.state)
+            if is_new:
+                market.sample_prices(now_us)
             if is_new and market.publishes_mark_price:
                 events.append(_published(market, now_us))
         if events:

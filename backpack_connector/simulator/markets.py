@@ -50,6 +50,8 @@ class Instrument:
     imf: MarginFunction | None
     """Initial margin; None for markets without positions, likewise `mmf` for maintenance margin (API §5.5)."""
     mmf: MarginFunction | None
+    open_interest_limit: Decimal
+    """Base units; zero for markets without positions."""
     funding_interval_ms: int | None
     max_funding_rate: Decimal | None
     """Fraction per interval; likewise `min_funding_rate`."""
@@ -90,6 +92,7 @@ def instrument_of(listing: Mapping[str, Any], seed_price: Decimal) -> Instrument
         min_update_multiplier=price.min_price_update_multiplier,
         imf=row.imf_function,
         mmf=row.mmf_function,
+        open_interest_limit=decimal_from_text(listing["openInterestLimit"]),
         funding_interval_ms=row.funding_interval,
         max_funding_rate=_optional_fraction(row.funding_rate_upper_bound),
         min_funding_rate=_optional_fraction(row.funding_rate_lower_bound),

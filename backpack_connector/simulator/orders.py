@@ -59,6 +59,22 @@ class SystemCause(msgspec.Struct, frozen=True):
     order_type: SystemOrderType
 
 
+class SpotMargin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a spot order may lend and borrow on its way. Source: API §4.1."""
+
+    auto_borrow: bool = False
+    """Borrow what the order needs and the account does not have."""
+    auto_borrow_repay: bool = False
+    """Repay debts with what fills bring."""
+    auto_lend: bool = False
+    """Lend what fills bring."""
+    auto_lend_redeem: bool = False
+    """Redeem what the order needs and the account has lent."""
+
+
+NO_SPOT_MARGIN = SpotMargin()
+
+
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     """A request for an order, parsed but not yet checked. Source: API §4.1."""
 
@@ -81,9 +97,15 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     stop_loss: ExitTrigger | None = None
     slippage_tolerance: Decimal | None = None
     slippage_tolerance_type: SlippageToleranceType | None = None
-    uses_spot_margin: bool = False
-    """`autoLend`, `autoLendRedeem`, `autoBorrow` or `autoBorrowRepay` is true. There is no lending in the simulator
-    yet, so that this changes nothing on spot markets; perpetual markets refuse it."""
+    spot_margin: SpotMargin = NO_SPOT_MARGIN
+    """Perpetual markets refuse any of it."""
+    strategy_id: str | None = None
+    """The strategy of which it is a slice."""
+
+    @property
+    def uses_spot_margin(self) -> bool:
+        """Tell whether the order may lend or borrow."""
+        return self.spot_margin != NO_SPOT_MARGIN
 
     @property
     def is_limit(self) -> bool:
@@ -125,6 +147,8 @@ class Order(msgspec.Struct, kw_only=True):
     slippage_tolerance_type: SlippageToleranceType | None = None
     cause: SystemCause | None = None
     """None = the user."""
+    spot_margin: SpotMargin = NO_SPOT_MARGIN
+    strategy_id: str | None = None
 
     @property
     def awaits_trigger(self) -> bool:
@@ -167,6 +191,8 @@ def order_of(request: NewOrder, *, order_id: str, account_id: str, time_us: int,
         stop_loss=request.stop_loss,
         slippage_tolerance=request.slippage_tolerance,
         slippage_tolerance_type=request.slippage_tolerance_type,
+        spot_margin=request.spot_margin,
+        strategy_id=request.strategy_id,
     )
 
 
@@ -187,6 +213,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     time_us: int
     system_order_type: SystemOrderType | None = None
     """Kind of the exchange's own order that this is a fill of; None = the user's order."""
+    strategy_id: str | None = None
 
 
 class PublicTrade(msgspec.Struct, frozen=True, kw_only=True):

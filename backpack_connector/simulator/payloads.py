@@ -79,7 +79,7 @@ def _conditional_fields(order: Order) -> Json:
     return {
         **_exit_fields("stopLoss", order.stop_loss),
         **_exit_fields("takeProfit", order.take_profit),
-        "strategyId": None,
+        "strategyId": order.strategy_id,
         "triggerBy": None if trigger is None else _optional_word(trigger.by),
         "triggerPrice": None if trigger is None else decimal_text(trigger.price),
         "triggerQuantity": None if trigger is None else trigger.quantity_text,
@@ -209,7 +209,7 @@ def account_payload(account: Account) -> Json:
     """Return the settings and fees of an account; fees in basis points. Source: schema AccountSummary."""
     return {
         **account.auto_settings,
-        "borrowLimit": "0",
+        "borrowLimit": decimal_text(account.borrow_limit),
         "futuresMakerFee": decimal_text(account.futures_maker_fee_bps),
         "futuresTakerFee": decimal_text(account.futures_taker_fee_bps),
         "leverageLimit": decimal_text(account.leverage_limit),

@@ -4,15 +4,16 @@ from copy import copy
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from backpack_connector.protocol.enums import ExpiryReason, OrderEvent, OrderStatus, OrderType, TimeInForce
+from backpack_connector.protocol.enums import ExpiryReason, OrderEvent, OrderStatus, OrderType, Side, TimeInForce
 from backpack_connector.protocol.errors import ErrorCode
 
 from .accounts import Account
 from .clearing import LIQUIDATION_FEE_RATE, Amount, Clearing, Deal, quote_quantity_of
 from .events import Event, Execution, OrderUpdated, TradePrinted
 from .ledger import Change, InsufficientBalance
+from .lending_positions import LoanSource
 from .matching import Match, Plan
-from .orders import ZERO, Fill, NewOrder, Order, SystemCause, order_of
+from .orders import NO_SPOT_MARGIN, ZERO, Fill, NewOrder, Order, SpotMargin, SystemCause, order_of
 from .refusals import Refusal
 from .traded_market import TradedMarket
 
@@ -44,6 +45,8 @@ class Placement:
         self._waiting = waiting
         """The trigger order that becomes this order, or None."""
         self._cause = cause
+        self._order_id: str | None = None
+        """See `_own_order_id`."""
         self._time_us = exchange.now_us()
         self._order_events: list[Event] = []
         self._book_events: list[Event] = []
@@ -72,6 +75,7 @@ class Placement:
         account_id = self._account.account_id
         change = self._exchange.ledger.change()
         asset, reserved = self._clearing.reserve(instrument, request, plan)
+        borrowed = self._fund(change, asset, reserved) if request.uses_spot_margin else ZERO
         try:
             change.hold(account_id, asset, reserved)
         except InsufficientBalance as error:
@@ -103,34 +107,100 @@ class Placement:
             reserved -= self._clearing.hold(instrument, request.side, request.price, self._resting_quantity)[1]
         if reserved:
             change.release(account_id, asset, reserved)
+        if borrowed:
+            self._absorb(change, account_id, asset, min(reserved, borrowed), SpotMargin(auto_borrow_repay=True))
+        self._absorb_fills(change, fees)
         return change, fees
 
+    def _fund(self, change: Change, asset: str, needed: Decimal) -> Decimal:
+        """Redeem and borrow what is missing, as the order allows; return what was borrowed.
+
+        It happens when the order is accepted, also for one that rests, because orders hold what they may cost. When on
+        the exchange it happens is not known.
+        """
+        return self._exchange.lending.fund(
+            change,
+            self._account.account_id,
+            asset,
+            needed,
+            redeems=self._request.spot_margin.auto_lend_redeem,
+            borrows=self._request.spot_margin.auto_borrow,
+            source=LoanSource.SPOT_MARGIN,
+            time_us=self._time_us,
+            order_id=self._own_order_id(),
+        )
+
+    def _absorb_fills(self, change: Change, fees: list[tuple[Amount, Amount]]) -> None:
+        """Lend what fills bring, or repay with it, on both sides and as each order asks for."""
+        request = self._request
+        for match, (taker_fee, maker_fee) in zip(self._plan.matches, fees, strict=True):
+            if request.uses_spot_margin:
+                received = self._received(request.side, match, taker_fee)
+                self._absorb(change, self._account.account_id, taker_fee[0], received, request.spot_margin)
+            maker = match.maker
+            if maker.spot_margin is not NO_SPOT_MARGIN:
+                received = self._received(maker.side, match, maker_fee)
+                self._absorb(change, maker.account_id, maker_fee[0], received, maker.spot_margin, maker.order_id)
+
+    def _received(self, side: Side, match: Match, fee: Amount) -> Decimal:
+        return (match.quantity if side is Side.BID else match.price * match.quantity) - fee[1]
+
+    def _absorb(
+        self,
+        change: Change,
+        account_id: str,
+        asset: str,
+        received: Decimal,
+        spot_margin: SpotMargin,
+        order_id: str | None = None,
+    ) -> None:
+        self._exchange.lending.absorb(
+            change,
+            account_id,
+            asset,
+            received,
+            lends=spot_margin.auto_lend,
+            repays=spot_margin.auto_borrow_repay,
+            source=LoanSource.SPOT_MARGIN,
+            time_us=self._time_us,
+            order_id=self._own_order_id() if order_id is None else order_id,
+        )
+
+    def _own_order_id(self) -> str:
+        """Return the id that the order will have, or has because it waited."""
+        if self._order_id is None:
+            self._order_id = self._exchange.next_order_id() if self._waiting is None else self._waiting.order_id
+        return self._order_id
+
     def _check_margin(self, change: Change) -> None:
-        """Refuse an order that needs more margin than there is once all its matches are done and the rest rests.
+        """Refuse an order that leaves too little margin when all of it is done, or too large a position.
 
         An order that does not increase the risk is always taken: one in a perpetual market that does not increase the
         exposure there, one in a spot market that does not lower the available margin (it may lock or sell collateral).
         Background accounts have more than they could ever need.
         """
         account, symbol, risk = self._account, self._market.symbol, self._exchange.risk
-        if account.is_background or self._request.reduce_only:
+        if account.is_background or self._request.reduce_only or self._cause is not None:
             return
         is_perpetual = risk.has_positions_in(symbol)
-        if not is_perpetual and not risk.has_futures(account):
+        if not is_perpetual and not change.loans.rows and not risk.has_risk(account):
             return
         removed = {maker.order_id for maker in self._plan.removed_makers}
         kept = [order for order in account.open_orders.values() if order.order_id not in removed]
         resting = [(symbol, self._request.side, self._resting_quantity)] if is_perpetual else []
         after = risk.margin(account, change=change, open_quantities=[*risk.open_quantities(kept), *resting])
-        if after.available >= 0:
+        has_room = not is_perpetual or risk.has_room_for(symbol, after.exposure_quantity(symbol))
+        if after.available >= 0 and has_room:
             return
         before = risk.margin(account)
         if is_perpetual:
             is_riskier = after.exposure_quantity(symbol) > before.exposure_quantity(symbol)
         else:
             is_riskier = after.available < before.available
-        if is_riskier:
+        if is_riskier and after.available < 0:
             raise Refusal(ErrorCode.INSUFFICIENT_MARGIN, "Insufficient margin")
+        if is_riskier:
+            raise Refusal(ErrorCode.POSITION_LIMIT, "Position limit exceeded")
 
     @property
     def _resting_quantity(self) -> Decimal:
@@ -165,7 +235,7 @@ class Placement:
         if order is None:
             order = order_of(
                 request,
-                order_id=self._exchange.next_order_id(),
+                order_id=self._own_order_id(),
                 account_id=self._account.account_id,
                 time_us=self._time_us,
                 quote_quantity=quote_quantity,
@@ -203,6 +273,7 @@ class Placement:
             is_maker=order is match.maker,
             time_us=self._time_us,
             system_order_type=None if order.cause is None else order.cause.order_type,
+            strategy_id=order.strategy_id,
         )
         self._order_events.append(self._exchange.record_fill(order, fill, is_filled=is_filled))
 

@@ -16,8 +16,11 @@ TOO_MANY_REQUESTS = 429
 # What a refusal means as the reason of a trigger order's end; both vocabularies are the exchange's (API §4.2, §4.4).
 _REASONS = {
     ErrorCode.ACCOUNT_LIQUIDATING: ExpiryReason.LIQUIDATION,
+    ErrorCode.BORROW_LIMIT: ExpiryReason.INSUFFICIENT_BORROWABLE_QUANTITY,
+    ErrorCode.BORROW_REQUIRES_LEND_REDEEM: ExpiryReason.BORROW_REQUIRES_LEND_REDEEM,
     ErrorCode.INSUFFICIENT_FUNDS: ExpiryReason.INSUFFICIENT_FUNDS,
     ErrorCode.INSUFFICIENT_MARGIN: ExpiryReason.INSUFFICIENT_MARGIN,
+    ErrorCode.INSUFFICIENT_SUPPLY: ExpiryReason.INSUFFICIENT_BORROWABLE_QUANTITY,
     ErrorCode.INVALID_PRICE: ExpiryReason.INVALID_PRICE,
     ErrorCode.POSITION_LIMIT: ExpiryReason.POSITION_LIMIT,
 }

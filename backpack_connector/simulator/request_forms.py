@@ -21,12 +21,14 @@ from backpack_connector.protocol.enums import (
 )
 from backpack_connector.protocol.errors import shown
 
-from .orders import ExitTrigger, NewOrder, Trigger
+from .orders import NO_SPOT_MARGIN, ExitTrigger, NewOrder, SpotMargin, Trigger
 from .refusals import ParseFailure, invalid_request
 
 MAX_CLIENT_ID = 2**32 - 1
 MAX_BATCH = 50
 """Source: API §2.1, §6 conflict 13."""
+MAX_TEXT = 255
+"""Characters of a free text such as a client id (schema AccountWithdrawalPayload) or an address (choice)."""
 
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
@@ -35,7 +37,6 @@ _ID = re.compile(r"[0-9]{1,20}")
 _MAX_INTEGER_DIGITS = 18
 _SYMBOL = re.compile(r"[A-Za-z0-9.]{1,40}(_[A-Za-z0-9.]{1,40}){1,3}")
 _PERCENT_SIGN = "%"
-_SPOT_MARGIN_FIELDS = ("autoBorrow", "autoBorrowRepay", "autoLend", "autoLendRedeem")
 
 _E = TypeVar("_E", bound=Enum)
 
@@ -72,6 +73,36 @@ class Payload:
         if not isinstance(symbol, str) or not _SYMBOL.fullmatch(symbol):
             raise self.failure("MarketSymbol", "Invalid market symbol")
         return symbol
+
+    def text(self, field: str, *, longest: int = MAX_TEXT) -> str | None:
+        """Return a text, or None when it is absent."""
+        text = self.fields.get(field)
+        if text is not None and not isinstance(text, str):
+            raise self.failure("string", f'Expected input type "string", found {shown(text)}.')
+        if text is not None and len(text) > longest:
+            raise self.failure("string", f"`{field}` must not be longer than {longest}.")
+        return text
+
+    def required_text(self, field: str, kind: str = "string") -> str:
+        """Return a text that is not empty."""
+        text = self.text(field)
+        if not text:
+            raise self.failure(kind, f"`{field}` is missing or empty.")
+        return text
+
+    def required_decimal(self, field: str) -> Decimal:
+        """Return a decimal that was sent as text."""
+        number = self.decimal(field)
+        if number is None:
+            raise self.failure("string_decimal", f"`{field}` is missing.")
+        return number
+
+    def uint32(self, field: str) -> int:
+        """Return a whole number of 32 bits."""
+        number = self.fields.get(field)
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= MAX_CLIENT_ID:
+            raise self.failure("integer_uint32", "Expected an integer of 32 bits.")
+        return number
 
     def decimal(self, field: str) -> Decimal | None:
         """Return a decimal that was sent as text, or None when it is absent."""
@@ -115,12 +146,7 @@ class Payload:
 
     def client_id(self) -> int | None:
         """Return the client id, an integer of 32 bits, or None when it is absent."""
-        client_id = self.fields.get("clientId")
-        if client_id is None:
-            return None
-        if isinstance(client_id, bool) or not isinstance(client_id, int) or not 0 <= client_id <= MAX_CLIENT_ID:
-            raise self.failure("integer_uint32", "Expected an integer of 32 bits.")
-        return client_id
+        return None if self.fields.get("clientId") is None else self.uint32("clientId")
 
     def order_id(self) -> str | None:
         """Return the order id, which may be text or a number (API §2.3), or None when it is absent."""
@@ -137,12 +163,12 @@ def is_plain_decimal(text: str) -> bool:
     return bool(_PLAIN_DECIMAL.fullmatch(text)) and sum(map(str.isdigit, text)) <= _MAX_DECIMAL_DIGITS
 
 
-def read_new_order(value: Any) -> NewOrder:
+def read_new_order(value: Any, name: str = "OrderExecutePayload") -> NewOrder:
     """Read one order of POST /order or POST /orders.
 
     Raises:   ParseFailure, or Refusal for fields that do not go together.
     """
-    payload = Payload(value, "OrderExecutePayload")
+    payload = Payload(value, name)
     order = NewOrder(
         symbol=payload.symbol(),
         side=payload.word("side", Side),
@@ -162,11 +188,22 @@ def read_new_order(value: Any) -> NewOrder:
         stop_loss=_exit_trigger(payload, "stopLoss"),
         slippage_tolerance=payload.decimal("slippageTolerance"),
         slippage_tolerance_type=payload.optional_word("slippageToleranceType", SlippageToleranceType),
-        uses_spot_margin=any([payload.flag(field) for field in _SPOT_MARGIN_FIELDS]),
+        spot_margin=_spot_margin(payload),
     )
     if (order.slippage_tolerance is None) != (order.slippage_tolerance_type is None):
         raise invalid_request("Must specify both `slippageTolerance` and `slippageToleranceType` or neither")
     return order
+
+
+def _spot_margin(payload: Payload) -> SpotMargin:
+    """Read the four fields of spot margin. Source: API §4.1."""
+    spot_margin = SpotMargin(
+        auto_borrow=bool(payload.flag("autoBorrow")),
+        auto_borrow_repay=bool(payload.flag("autoBorrowRepay")),
+        auto_lend=bool(payload.flag("autoLend")),
+        auto_lend_redeem=bool(payload.flag("autoLendRedeem")),
+    )
+    return NO_SPOT_MARGIN if spot_margin == NO_SPOT_MARGIN else spot_margin
 
 
 def _trigger(payload: Payload) -> Trigger | None:
@@ -220,12 +257,23 @@ class Query:
             raise ParseFailure(f'failed to parse parameter `{name}`: Type "{kind}" expects an input value.')
         return text
 
+    def required_text(self, name: str) -> str:
+        """Return a parameter as it came."""
+        return self._required(name, "string")
+
     def symbol(self) -> str:
         """Return the required market symbol."""
         symbol = self._required("symbol", "string")
         if not _SYMBOL.fullmatch(symbol):
             raise self.failure("symbol", "MarketSymbol", "Invalid market symbol")
         return symbol
+
+    def decimal(self, name: str) -> Decimal | None:
+        """Return a decimal, or None when it is absent."""
+        text = self._parameters.get(name)
+        if text is not None and not is_plain_decimal(text):
+            raise self.failure(name, "string_decimal", "Invalid decimal")
+        return None if text is None else Decimal(text)
 
     def word(self, name: str, words: type[_E]) -> _E | None:
         """Return a member of a closed set, or None when it is absent."""

@@ -27,7 +27,12 @@ from .payloads import (
 )
 from .refusals import ParseFailure, Refusal, invalid_request, not_found
 from .request_forms import MAX_BATCH, Payload, Query, read_new_order
+from .rest_capital import CapitalRest
 from .rest_futures import FuturesRest
+from .rest_lending import LendingRest
+from .rest_rfq import RfqRest
+from .rest_strategies import StrategiesRest
+from .rest_vaults import VaultsRest
 
 _SETTINGS = ("autoBorrowSettlements", "autoLend", "autoRepayBorrows")
 
@@ -38,16 +43,23 @@ class PrivateRest:
     def __init__(self, exchange: Exchange, reads: Reads) -> None:
         self._exchange = exchange
         self._reads = reads
+        rfqs, strategies = RfqRest(exchange), StrategiesRest(exchange)
+        capital, vaults = CapitalRest(exchange), VaultsRest(exchange)
+        lending = LendingRest(exchange)
         self.queries: Mapping[str, Callable[[Query], Prepared]] = {
             "get_account": lambda _: Prepared(self.account),
             "get_balances": lambda _: Prepared(self.balances),
-            "get_borrow_lend_positions": lambda _: Prepared(lambda _: Answer([])),
             "get_collateral": lambda _: Prepared(self.collateral),
             "get_fills": self.fills,
             "get_open_orders": self.open_orders,
             "get_order": self.order,
             "get_order_history": self.order_history,
             **FuturesRest(exchange, reads).queries,
+            **lending.queries,
+            **rfqs.queries,
+            **capital.queries,
+            **strategies.queries,
+            **vaults.queries,
         }
         self.bodies: Mapping[str, Callable[[Any], Prepared]] = {
             "cancel_open_orders": self.cancel_open_orders,
@@ -55,6 +67,11 @@ class PrivateRest:
             "execute_order": self.execute_order,
             "execute_order_batch": self.execute_order_batch,
             "update_account_settings": self.update_account_settings,
+            **lending.bodies,
+            **rfqs.bodies,
+            **capital.bodies,
+            **strategies.bodies,
+            **vaults.bodies,
         }
 
     def _account(self, account_id: str) -> Account:
@@ -102,12 +119,15 @@ class PrivateRest:
     def order_history(self, query: Query) -> Prepared:
         """Answer get_order_history; orders that still rest are in it too."""
         belongs, page, order_id = self._filter(query), Page(query), query.text("orderId")
+        strategy_id = query.text("strategyId")
         return Prepared(
             lambda account_id: page.answer(
                 [
                     order
                     for order in self._reads.orders(self._account(account_id))
-                    if belongs(order) and order_id in (None, order.order_id)
+                    if belongs(order)
+                    and order_id in (None, order.order_id)
+                    and strategy_id in (None, order.strategy_id)
                 ],
                 historical_order_payload,
             )
@@ -116,6 +136,7 @@ class PrivateRest:
     def fills(self, query: Query) -> Prepared:
         """Answer get_fills; `from` is inclusive and `to` exclusive, both in milliseconds."""
         belongs, page, order_id = self._filter(query), Page(query), query.text("orderId")
+        strategy_id = query.text("strategyId")
         from_us = us_from_ms(query.integer("from", 0) or 0)
         to_ms = query.integer("to")
         fill_type = query.word("fillType", FillType)
@@ -128,6 +149,7 @@ class PrivateRest:
                 if belongs(fill)
                 and (kinds is None or fill.system_order_type in kinds)
                 and order_id in (None, fill.order_id)
+                and strategy_id in (None, fill.strategy_id)
                 and from_us <= fill.time_us
                 and (to_ms is None or fill.time_us < us_from_ms(to_ms))
             ]

@@ -8,7 +8,7 @@ from backpack_connector.protocol.enums import KlineInterval, MarketType, OrderBo
 from backpack_connector.protocol.units import decimal_text, iso_from_us
 
 from .answers import Answer, page_headers
-from .candles import DAY_S, WEEK_S, next_bucket_s
+from .candles import DAY_S, WEEK_S, CandleStore, next_bucket_s
 from .clock import ms_from_us, s_from_us
 from .engine import Exchange
 from .faults import Faults
@@ -17,6 +17,9 @@ from .payloads import Json, kline_payload, ticker_payload, trade_payload
 from .pricing import FundingInterval
 from .refusals import invalid_request, not_found
 from .request_forms import Query
+from .rest_lending import LendingRest
+from .rest_lists import ListsRest
+from .rest_vaults import VaultsRest
 from .traded_market import TradedMarket
 
 MAX_KLINES = 2_000
@@ -27,17 +30,6 @@ _MAX_TRADES = 1_000
 _DEFAULT_TRADES = 100
 _MAX_FUNDING_RATES = 10_000
 _DEFAULT_FUNDING_RATES = 100
-_MAX_EVENTS = 1_000
-_DEFAULT_EVENTS = 100
-
-# There are no stock sessions and no prediction markets here. ccxt asks for the securities before it trades.
-_EMPTY_LISTS = (
-    "get_market_sessions",
-    "get_prediction_tags",
-    "get_securities",
-    "get_stock_holidays",
-    "get_stock_sessions",
-)
 
 
 class DepthLimit(str, Enum):
@@ -50,6 +42,20 @@ class DepthLimit(str, Enum):
     HUNDRED = "100"
     FIVE_HUNDRED = "500"
     THOUSAND = "1000"
+
+
+class KlinePriceType(str, Enum):
+    """Which price a candle is made of. Source: schema KlinePriceType."""
+
+    LAST = "Last"
+    INDEX = "Index"
+    MARK = "Mark"
+
+
+def _candles(market: TradedMarket, price_type: KlinePriceType) -> CandleStore:
+    if price_type is KlinePriceType.LAST:
+        return market.candles
+    return market.index_candles if price_type is KlinePriceType.INDEX else market.mark_candles
 
 
 class TickerInterval(str, Enum):
@@ -84,9 +90,9 @@ class PublicRest:
             "get_mark_prices": self.mark_prices,
             "get_open_interest": self.open_interest,
             "get_funding_interval_rates": self.funding_rates,
-            "get_assets": self.assets,
-            **{operation_id: lambda _: [] for operation_id in _EMPTY_LISTS},
-            "get_prediction_events": self.prediction_events,
+            **ListsRest(exchange, clock).public,
+            **VaultsRest(exchange).public,
+            **LendingRest(exchange).operations,
         }
 
     def _market(self, query: Query, complaint: str = "Invalid market symbol") -> TradedMarket:
@@ -142,6 +148,7 @@ class PublicRest:
         interval = query.required_word("interval", KlineInterval)
         start_s = query.required_integer("startTime", maximum=_LAST_SECOND)
         end_s = query.integer("endTime", s_from_us(self._clock()), maximum=_LAST_SECOND)
+        price_type = query.word("priceType", KlinePriceType) or KlinePriceType.LAST
         market = self._market(query)
         assert end_s is not None
         # From the epoch to the bucket after it is one bucket's length.
@@ -149,7 +156,7 @@ class PublicRest:
             raise invalid_request("Time range between startTime and endTime is too long")
         return [
             kline_payload(candle, next_bucket_s(candle.start_s, interval))
-            for candle in market.candles.klines(interval, start_s, end_s)
+            for candle in _candles(market, price_type).klines(interval, start_s, end_s)
         ]
 
     def recent_trades(self, query: Query) -> list[Json]:
@@ -225,15 +232,3 @@ class PublicRest:
             ],
             page_headers(len(rows), limit, offset),
         )
-
-    def assets(self, _: Query) -> list[Json]:
-        """Answer get_assets; nothing can be deposited or withdrawn here, so assets have no tokens."""
-        instruments = [market.instrument for market in self._exchange.markets.values()]
-        assets = {asset for instrument in instruments for asset in (instrument.base, instrument.quote)}
-        return [{"coingeckoId": None, "displayName": asset, "symbol": asset, "tokens": []} for asset in sorted(assets)]
-
-    def prediction_events(self, query: Query) -> Answer:
-        """Answer get_prediction_events: a page of none."""
-        query.flag("resolved")
-        limit = query.integer("limit", _DEFAULT_EVENTS, maximum=_MAX_EVENTS) or 0
-        return Answer([], page_headers(0, limit, query.integer("offset", 0) or 0))

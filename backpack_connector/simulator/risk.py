@@ -10,7 +10,8 @@ from backpack_connector.protocol.enums import Side
 
 from .accounts import Account
 from .collateral import CollateralAsset
-from .ledger import EXACT, SETTLEMENT_ASSET, Change, Ledger
+from .ledger import EXACT, SETTLEMENT_ASSET, Balance, Change, Ledger
+from .lending_positions import Loan
 from .margin import AccountMargin, Exposure, OpenQuantity, exposures_of, margin_of
 from .markets import Instrument
 from .orders import ZERO, Order
@@ -51,6 +52,8 @@ class Risk:
     def __init__(self, ledger: Ledger, markets: Mapping[str, TradedMarket]) -> None:
         self._ledger = ledger
         self._markets = markets
+        self.token_prices: dict[str, Decimal] = {}
+        """USDC per token of each vault."""
 
     def has_positions_in(self, symbol: str) -> bool:
         """Tell whether a market is one with positions."""
@@ -60,9 +63,10 @@ class Risk:
         market = self._markets[symbol]
         return market.instrument, market.mark_price
 
-    def _price_of(self, asset: str) -> Decimal:
+    def price_of(self, asset: str) -> Decimal:
+        """Return what an asset is worth in USDC: the last price of its spot market, or what its vault has."""
         market = self._markets.get(f"{asset}_{SETTLEMENT_ASSET}")
-        return Decimal(1) if market is None else market.last_price
+        return self.token_prices.get(asset, Decimal(1)) if market is None else market.last_price
 
     def open_quantities(self, orders: Iterable[Order]) -> Iterator[OpenQuantity]:
         """Yield what open orders may add to positions; reduce-only orders add nothing."""
@@ -70,12 +74,13 @@ class Risk:
             if not order.reduce_only and self.has_positions_in(order.symbol):
                 yield order.symbol, order.side, order.remaining
 
-    def has_futures(self, account: Account) -> bool:
-        """Tell whether an account has positions, orders in perpetual markets, or a claim: margin to look at."""
+    def has_risk(self, account: Account) -> bool:
+        """Tell whether an account has positions, orders in perpetual markets, debts or a claim: margin to look at."""
         account_id = account.account_id
         return bool(
             self._ledger.positions(account_id)
             or self._ledger.unsettled(account_id)
+            or self._ledger.loans.has_debts(account_id)
             or any(self.open_quantities(account.open_orders.values()))
         )
 
@@ -90,16 +95,25 @@ class Risk:
         """Return an account's margin: as it is, or as it would be after a change, with other orders or leverage."""
         account_id = account.account_id
         balances, positions = self._ledger.balances(account_id), self._ledger.positions(account_id)
-        unsettled = self._ledger.unsettled(account_id)
+        unsettled, loans = self._ledger.unsettled(account_id), self._ledger.loans.of(account_id)
         if change is not None:
+            loans = change.loans.of(account_id)
             balances, positions = change.balances_of(account_id), change.positions_of(account_id)
             unsettled = change.claim(account_id)
         if open_quantities is None:
             open_quantities = self.open_quantities(account.open_orders.values())
         leverage_limit = account.leverage_limit if leverage_limit is None else leverage_limit
-        assets = [CollateralAsset(asset, row, self._price_of(asset)) for asset, row in sorted(balances.items())]
+        assets = [self._asset(asset, balances, loans) for asset in sorted({*balances, *loans})]
         exposures = exposures_of(positions, open_quantities, self._market, leverage_limit)
         return margin_of(assets, exposures, leverage_limit, unsettled)
+
+    def _asset(self, asset: str, balances: Mapping[str, Balance], loans: Mapping[str, Loan]) -> CollateralAsset:
+        balance, loan, price = balances.get(asset, Balance()), loans.get(asset), self.price_of(asset)
+        return (
+            CollateralAsset(asset, balance, price)
+            if loan is None
+            else CollateralAsset(asset, balance, price, loan.lent, loan.borrowed)
+        )
 
     def view(self, account: Account, position: Position) -> PositionView:
         """Return a position of an account as it is shown now."""
@@ -116,6 +130,15 @@ class Risk:
     def open_interest(self, symbol: str) -> Decimal:
         """Return the base quantity of all long positions of a market, which equals that of all short ones."""
         return sum((row.quantity for _, row in self._ledger.holders(symbol) if row.quantity > 0), ZERO)
+
+    def has_room_for(self, symbol: str, quantity: Decimal) -> bool:
+        """Tell whether a market lets an account come to a larger exposure, in base units.
+
+        It does not while its open interest has reached its limit, nor beyond that limit. Source: API §5.2
+        (openInterestLimit); the exchange's formula for one account is not known.
+        """
+        limit = self._markets[symbol].instrument.open_interest_limit
+        return quantity <= limit and self.open_interest(symbol) < limit
 
     def reducible(self, account: Account, symbol: str, side: Side) -> Decimal:
         """Return what a new reduce-only order may be for: the position less what resting ones already cover.

@@ -27,10 +27,12 @@ from .faults import Faults
 from .faults_kinds import read_faults
 from .faults_requests import Handler
 from .feeds import Feeds, Frame
+from .klines import give_past
 from .markets import load_instruments
 from .pools import Pools
 from .refusals import BAD_REQUEST, ParseFailure, Refusal
 from .request_forms import Query, decode_body
+from .rest_capital import CapitalControl
 from .rest_private import PrivateRest
 from .rest_public import PublicRest
 from .sequencer import DEFAULT_TAKER_DELAY_S, Sequencer
@@ -44,6 +46,9 @@ TRUTH_PATH = "/simulator/truth"
 CLOCK_PATH = "/simulator/clock"
 PRICE_PATH = "/simulator/price"
 FAULTS_PATH = "/simulator/faults"
+DEPOSIT_PATH = "/simulator/deposit"
+SESSION_PATH = "/simulator/session"
+VAULTS_PATH = "/simulator/vaults"
 
 _MAX_BODY_BYTES = 256 * 1024
 _SHUTDOWN_TIMEOUT_S = 1.0
@@ -93,8 +98,11 @@ class Simulator:
         self.faults = Faults(self.exchange, self.hub, self._clock, self.publish)
         self._feeds = Feeds(self.exchange, self.hub.is_wanted, self._clock)
         self._tape = Tape(self.exchange, seed, self._clock()) if background else None
+        if background:
+            give_past(self.exchange.markets.values(), seed, self._clock())
         self._public = PublicRest(self.exchange, self._clock, self.now_ms, self.faults)
         self._private = PrivateRest(self.exchange, self.faults.reads)
+        self._capital_control = CapitalControl(self.exchange)
         self._new_session = partial(
             Session,
             self.hub,
@@ -223,6 +231,9 @@ class Simulator:
         application.router.add_get(TRUTH_PATH, self._truth)
         application.router.add_post(CLOCK_PATH, self._control_clock)
         application.router.add_post(PRICE_PATH, self._control_price)
+        application.router.add_post(DEPOSIT_PATH, partial(self._control_capital, self._capital_control.deposit))
+        application.router.add_post(SESSION_PATH, partial(self._control_capital, self._capital_control.session))
+        application.router.add_get(VAULTS_PATH, self._vault_keys)
         application.router.add_post(FAULTS_PATH, self._set_faults)
         application.router.add_get(FAULTS_PATH, self._show_faults)
         application.router.add_delete(FAULTS_PATH, self._end_faults)
@@ -269,6 +280,14 @@ class Simulator:
                 "symbol": symbol,
             }
         )
+
+    async def _control_capital(self, action: Callable[[Any], Any], request: web.Request) -> web.Response:
+        _check_is_local(request)
+        return _json_response(action(decode_body(await request.read())))
+
+    async def _vault_keys(self, request: web.Request) -> web.Response:
+        _check_is_local(request)
+        return _json_response(self._capital_control.vault_keys())
 
     async def _set_faults(self, request: web.Request) -> web.Response:
         _check_is_local(request)

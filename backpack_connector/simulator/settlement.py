@@ -80,6 +80,7 @@ class Settlements:
                     yield from self._realize(account.account_id, position)
         for account_id in self._exchange.ledger.debtors():
             yield from self._settle_claim(account_id)
+            yield from self._exchange.unwinding.reconcile(account_id)
 
     def _realize(self, account_id: str, position: Position) -> list[Execution]:
         mark_price = self._exchange.markets[position.symbol].mark_price

@@ -7,7 +7,7 @@ from decimal import Decimal
 from backpack_connector.protocol.enums import MarketType, OrderBookState, Side
 
 from .book import OrderBook
-from .candles import CandleStore
+from .candles import MINUTE_S, CandleStore
 from .clock import s_from_us
 from .events import Event, LevelChanged, TouchChanged
 from .markets import Instrument
@@ -15,6 +15,8 @@ from .orders import ZERO, Order, PublicTrade
 from .pricing import FundingInterval, PerpetualPrices, Underlying
 
 _TRADES_KEPT = 10_000
+# There is one every second in every market, traded or not.
+_PRICE_SECONDS_KEPT = 10 * MINUTE_S
 
 
 class TradedMarket:
@@ -31,6 +33,9 @@ class TradedMarket:
         self.trades: deque[PublicTrade] = deque(maxlen=_TRADES_KEPT)
         """Newest last."""
         self.candles = CandleStore()
+        self.index_candles = CandleStore(seconds_kept=_PRICE_SECONDS_KEPT)
+        self.mark_candles = CandleStore(seconds_kept=_PRICE_SECONDS_KEPT)
+        """Like index prices empty for markets without positions; whether the exchange has them there is not known."""
         self.prices: PerpetualPrices | None = None
         """None for markets without positions."""
         if instrument.market_type is MarketType.PERP:
@@ -77,6 +82,12 @@ class TradedMarket:
     def publishes_mark_price(self) -> bool:
         """Tell whether mark prices are published now. Source: API §2.3 (markPrices): Open and PostOnly perps."""
         return self.prices is not None and self.state in (OrderBookState.OPEN, OrderBookState.POST_ONLY)
+
+    def sample_prices(self, now_us: int) -> None:
+        """Keep the index and mark price of this second for the charts."""
+        time_s = s_from_us(now_us)
+        self.index_candles.add_price(time_s, self.index_price)
+        self.mark_candles.add_price(time_s, self.mark_price)
 
     def rest(self, order: Order, time_us: int) -> list[Event]:
         """Put what remains of an order into the book."""

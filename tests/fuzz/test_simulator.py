@@ -22,7 +22,7 @@ from tests.fuzz.targets import KEY, SECRET
 
 CREDENTIALS = Credentials(KEY, SECRET)
 CODES = {code.value for code in ErrorCode}
-CONTROLS = ["/simulator/clock", "/simulator/price", "/simulator/faults"]
+CONTROLS = [f"/simulator/{name}" for name in ("clock", "deposit", "faults", "price", "session")]
 ORDER = {
     "symbol": "SOL_USDC_PERP",
     "side": "Bid",

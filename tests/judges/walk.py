@@ -19,7 +19,8 @@ import aiohttp
 from backpack_connector.protocol.endpoints import endpoint
 from backpack_connector.protocol.rest import build_request
 from backpack_connector.protocol.signing import Credentials, generate_key_pair
-from backpack_connector.simulator.server import Simulator
+from backpack_connector.simulator.server import DEPOSIT_PATH, SESSION_PATH, Simulator
+from backpack_connector.simulator.vaults import key_pair
 from tests.judges.specification import complaints, documented_headers
 
 Parameters = dict[str, Any] | list[Any] | None
@@ -27,61 +28,14 @@ Parameters = dict[str, Any] | list[Any] | None
 SPOT, PERP, RFQ = "SOL_USDC", "SOL_USDC_PERP", "SOL_USDC_RFQ"
 HOUR_S = 3_600
 PARSE_ERROR = 4002
+VAULT = 3
+"""Who has the vault's own key."""
 WRONG_WINDOW = '{"method":"SUBSCRIBE","params":["depth.100ms.SOL_USDC"]}'
 # The form of an address on Solana; nobody has its key.
 JUDGES_ADDRESS = "So11111111111111111111111111111111111111112"
 
 # Operations that the simulator answers with NOT_IMPLEMENTED; this list only becomes shorter.
-NOT_YET = {
-    "accept_quote",
-    "cancel_open_strategies",
-    "cancel_rfq",
-    "cancel_strategy",
-    "convert_dust",
-    "create_withdrawal_delay",
-    "execute_borrow_lend",
-    "get_apy_rates",
-    "get_borrow_lend_estimated_liquidation_price",
-    "get_borrow_lend_history",
-    "get_borrow_lend_markets",
-    "get_borrow_lend_markets_history",
-    "get_borrow_lend_position_history",
-    "get_collateral_parameters",
-    "get_deposit_address",
-    "get_deposits",
-    "get_dust_history",
-    "get_interest_history",
-    "get_max_borrow_quantity",
-    "get_max_order_quantity",
-    "get_max_withdrawal_quantity",
-    "get_open_rfqs",
-    "get_open_strategies",
-    "get_quote_fill_history",
-    "get_quote_history",
-    "get_rfq_fill_history",
-    "get_rfq_history",
-    "get_stock_indicative_quote",
-    "get_strategies_history",
-    "get_strategy",
-    "get_vault_history",
-    "get_vault_mint_history",
-    "get_vault_nav",
-    "get_vault_pending_redeems",
-    "get_vault_redeem_history",
-    "get_vaults",
-    "get_wallets",
-    "get_withdrawal_delay",
-    "get_withdrawals",
-    "refresh_rfq",
-    "request_withdrawal",
-    "strategy_create",
-    "submit_quote",
-    "submit_rfq",
-    "update_withdrawal_delay",
-    "vault_mint",
-    "vault_redeem",
-    "vault_redeem_cancel",
-}
+NOT_YET: set[str] = set()
 
 
 class Judge:
@@ -97,6 +51,7 @@ class Judge:
         self.frames: list[dict[str, Any]] = []
         self._session = session
         self._credentials = [Credentials(*generate_key_pair(bytes([seed]) * 32)) for seed in (41, 42, 43)]
+        self._credentials.append(Credentials(*key_pair(1)))
 
     async def ask(self, operation_id: str, parameters: Parameters = None, *, who: int = 0, status: int = 200) -> Any:
         """Return the body of an answer, or None when it is empty, refused or not there yet."""
@@ -132,6 +87,12 @@ class Judge:
         if isinstance(body, (list, dict)):
             self.rows[operation_id] += len(body)
         return body if status == 200 else None
+
+    async def control(self, path: str, body: dict[str, Any], *, who: int = 0) -> None:
+        """Ask the simulator itself for something that concerns an account."""
+        named = {"account": self._credentials[who].api_key, **body}
+        async with self._session.post(self.simulator.rest_url + path, json=named) as response:
+            response.raise_for_status()
 
     @asynccontextmanager
     async def listening(self, *streams: str) -> AsyncIterator[None]:
@@ -285,14 +246,31 @@ async def account(judge: Judge) -> None:
 
 
 async def capital(judge: Judge) -> None:
-    await judge.ask("get_deposit_address", {"blockchain": "Solana"})
+    """Deposit, withdraw with and without delay, to outside and inside, and convert dust."""
+    for blockchain in ("Solana", "Ethereum", "Bitcoin"):
+        await judge.ask("get_deposit_address", {"blockchain": blockchain})
+    inside = await judge.ask("get_deposit_address", {"blockchain": "Solana"}, who=1)
+    # 0.06 HNT are less than can be traded.
+    for symbol, quantity in (("USDC", "120"), ("HNT", "0.06"), ("SOL", "0.001")):
+        await judge.control(DEPOSIT_PATH, {"blockchain": "Solana", "symbol": symbol, "quantity": quantity})
     await judge.ask("get_deposits")
-    await judge.ask(
-        "request_withdrawal",
-        {"address": JUDGES_ADDRESS, "blockchain": "Solana", "quantity": "25", "symbol": "USDC", "clientId": "w-1"},
-    )
+    judge.simulator.advance_clock(30)
+    await judge.ask("get_deposits", {"excludePlatform": True, "from": 1, "to": judge.simulator.now_ms()})
+    withdrawal = {"address": JUDGES_ADDRESS, "blockchain": "Solana", "quantity": "25", "symbol": "USDC"}
+    await judge.ask("request_withdrawal", withdrawal, status=400)
+    for address, is_whitelisted in ((JUDGES_ADDRESS, False), (inside["address"], True)):
+        known = {"address": address, "blockchain": "Solana", "whitelisted": is_whitelisted}
+        await judge.control(SESSION_PATH, {"address": known})
+    await judge.ask("request_withdrawal", {**withdrawal, "clientId": "w-1"})
+    await judge.control(SESSION_PATH, {"withdrawalDelayHours": 24})
+    await judge.ask("request_withdrawal", {**withdrawal, "clientId": "w-2"})
+    await judge.ask("request_withdrawal", {**withdrawal, "address": inside["address"]})
+    judge.simulator.advance_clock(30)
     await judge.ask("get_withdrawals")
+    await judge.ask("get_withdrawals", {"clientId": "w-2"})
+    await judge.ask("get_deposits", who=1)
     await judge.ask("convert_dust", {})
+    await judge.ask("convert_dust", {"symbol": "SOL"}, status=400)
     for operation in ("get_withdrawal_delay", "create_withdrawal_delay", "update_withdrawal_delay"):
         # Only a web session may do this (API §2.2, note 2).
         parameters = None if operation.startswith("get") else {"twoFactorToken": "123456", "withdrawalDelayHours": 24}
@@ -322,16 +300,25 @@ async def strategies(judge: Judge) -> None:
     plan = {"duration": 600_000, "interval": 60_000, "quantity": "1", "side": "Ask", "strategyType": "Scheduled"}
     for number in (1, 2, 3):
         running = await judge.ask("strategy_create", {**plan, "symbol": SPOT, "clientStrategyId": number})
+    priced = {"price": "149", "reduceOnly": False, "postOnly": False, "randomizedIntervalQuantity": True}
+    await judge.ask("strategy_create", {**plan, **priced, "symbol": PERP, "side": "Bid", "clientStrategyId": 4})
     await judge.ask("get_strategy", {"symbol": SPOT, "strategyId": _id(running, "id")})
     await judge.ask("get_strategy", {"symbol": SPOT, "clientStrategyId": 1})
-    await judge.ask("get_open_strategies")
+    for query in ({}, {"symbol": PERP}, {"marketType": "SPOT"}, {"strategyType": "Scheduled"}):
+        await judge.ask("get_open_strategies", query)
     await judge.ask("cancel_strategy", {"symbol": SPOT, "clientStrategyId": 1})
     await judge.ask("cancel_open_strategies", {"symbol": SPOT})
+    await judge.ask("get_strategy", {"symbol": SPOT, "clientStrategyId": 1}, status=404)
+    await judge.ask("cancel_strategy", {"symbol": SPOT, "clientStrategyId": 1}, status=400)
+    # Its price is not met, so that it ends with its time.
+    judge.simulator.advance_clock(601)
     await judge.ask("get_strategies_history")
+    await judge.ask("get_order_history", {"strategyId": _id(running, "id")})
+    await judge.ask("get_fills", {"strategyId": _id(running, "id")})
 
 
 async def quotes(judge: Judge) -> None:
-    """One request for quotes is filled, one refreshed and cancelled."""
+    """One request for quotes is filled, one refreshed and cancelled, one expires; both accounts ask and quote."""
     wanted = {"side": "Bid", "symbol": RFQ, "quantity": "10"}
     first = await judge.ask("submit_rfq", {**wanted, "clientId": 11})
     prices = {"bidPrice": "149", "askPrice": "151"}
@@ -342,6 +329,15 @@ async def quotes(judge: Judge) -> None:
     await judge.ask("submit_quote", {"rfqId": _id(second, "rfqId"), **prices}, who=1)
     await judge.ask("refresh_rfq", {"rfqId": _id(second, "rfqId")})
     await judge.ask("cancel_rfq", {"rfqId": _id(second, "rfqId")})
+    third = await judge.ask("submit_rfq", {"side": "Ask", "symbol": RFQ, "quoteQuantity": "300"}, who=1)
+    for bid in ("148", "149"):
+        quote = {"rfqId": _id(third, "rfqId"), "bidPrice": bid, "askPrice": "151", "clientId": 13}
+        await judge.ask("submit_quote", quote)
+    await judge.ask("get_open_rfqs", {"symbol": RFQ, "rfqId": _id(third, "rfqId")}, who=1)
+    await judge.ask("submit_rfq", {**wanted, "executionMode": "Immediate", "price": "150"}, who=1)
+    judge.simulator.advance_clock(121)
+    await judge.ask("submit_rfq", {**wanted, "symbol": SPOT}, status=400)
+    await judge.ask("accept_quote", {"quoteId": "1"}, status=400)
     for operation, who in (
         ("get_rfq_history", 0),
         ("get_rfq_fill_history", 0),
@@ -352,17 +348,24 @@ async def quotes(judge: Judge) -> None:
 
 
 async def vaults(judge: Judge) -> None:
-    offered = await judge.ask("get_vaults")
-    vault = offered[0] if offered else {"id": 1, "symbol": "USDC"}
+    """Mint, redeem, cancel; the vault's own key sees what others do not."""
+    (vault,) = await judge.ask("get_vaults")
     one = {"vaultId": vault["id"]}
     await judge.ask("vault_mint", {**one, "symbol": vault["symbol"], "quantity": "1000"})
     await judge.ask("vault_redeem", {**one, "vaultTokenQuantity": "1"})
-    await judge.ask("get_vault_pending_redeems", one)
+    await judge.ask("get_vault_pending_redeems", one, who=VAULT)
+    await judge.ask("get_vault_pending_redeems", one, status=403)
     await judge.ask("vault_redeem_cancel", one)
-    await judge.ask("get_vault_nav")
-    await judge.ask("get_vault_history", {"interval": "1d"})
+    await judge.ask("vault_redeem_cancel", one, status=400)
+    await judge.ask("vault_redeem", {**one, "vaultTokenQuantity": "2"})
+    judge.simulator.advance_clock(2 * HOUR_S)
+    await judge.ask("get_vault_nav", who=VAULT)
+    await judge.ask("get_vault_nav", status=401)
+    for interval in ("1d", "1w", "1month", "1year"):
+        await judge.ask("get_vault_history", {"interval": interval})
+    await judge.ask("get_vault_history", {"interval": "1d", **one})
     await judge.ask("get_vault_mint_history")
-    await judge.ask("get_vault_redeem_history")
+    await judge.ask("get_vault_redeem_history", {"limit": 10, **one})
 
 
 async def stocks(judge: Judge) -> None:

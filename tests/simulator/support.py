@@ -14,6 +14,7 @@ from backpack_connector.protocol.rest import build_request
 from backpack_connector.protocol.signing import Credentials, generate_key_pair
 from backpack_connector.simulator.engine import Exchange
 from backpack_connector.simulator.events import Event
+from backpack_connector.simulator.lending_positions import LoanEvent
 from backpack_connector.simulator.markets import Instrument, load_instruments
 from backpack_connector.simulator.orders import NewOrder
 from backpack_connector.simulator.server import Simulator
@@ -121,6 +122,8 @@ def state_of(exchange: Exchange) -> Any:
         {account.account_id: exchange.ledger.positions(account.account_id) for account in exchange.accounts},
         {account.account_id: exchange.ledger.unsettled(account.account_id) for account in exchange.accounts},
         {account.account_id: account.leverage_limit for account in exchange.accounts},
+        {account.account_id: exchange.ledger.loans.of(account.account_id) for account in exchange.accounts},
+        {asset: exchange.lending.pool(asset) for asset in exchange.lending.states},
     )
 
 
@@ -128,6 +131,7 @@ def assert_sound(exchange: Exchange) -> None:
     """Check what must hold at any time: assets conserved, holds equal open orders, no crossed book."""
     assert exchange.ledger.totals() == exchange.ledger.deposited
     assert_positions_sound(exchange)
+    assert_loans_sound(exchange)
     for account in exchange.accounts:
         held: dict[str, Decimal] = {}
         for order in account.open_orders.values():
@@ -142,12 +146,32 @@ def assert_sound(exchange: Exchange) -> None:
             held[asset] = held.get(asset, Decimal(0)) + amount
         for asset, balance in exchange.ledger.balances(account.account_id).items():
             assert balance.available >= 0
-            assert balance.locked == held.get(asset, Decimal(0)), f"{asset} of {account.account_id}"
+            locked = held.get(asset, Decimal(0)) + exchange.vaults.locked(account.account_id, asset)
+            assert balance.locked == locked, f"{asset} of {account.account_id}"
     for row in exchange.markets.values():
         assert not row.book.is_crossed
         for side in (row.book.bids, row.book.asks):
             for level in side.from_best():
                 assert level.quantity == sum(order.remaining for order in level.orders.values()) > 0
+
+
+def assert_loans_sound(exchange: Exchange) -> None:
+    """Check the books of lending: pools are the sums of positions, and have what was lent and not borrowed."""
+    for asset in exchange.lending.states:
+        positions = [loan for _, loan in exchange.ledger.loans.holders(asset)]
+        lent = sum(loan.quantity for loan in positions if loan.quantity > 0)
+        borrowed = -sum(loan.quantity for loan in positions if loan.quantity < 0)
+        pool = exchange.lending.pool(asset)
+        assert (pool.lent, pool.borrowed) == (lent, borrowed)
+        assert lent >= borrowed
+        assert all(loan.quantity for loan in positions)
+    for account in exchange.accounts:
+        for asset, loan in exchange.ledger.loans.of(account.account_id).items():
+            rows = [row for row in account.loan_movements if row.position_id == loan.position_id]
+            if not account.is_background:
+                assert rows[-1].position_quantity == abs(loan.quantity), asset
+            booked = {LoanEvent.LEND: 1, LoanEvent.BORROW_REPAY: 1, LoanEvent.BORROW: -1, LoanEvent.LEND_REDEEM: -1}
+            assert account.is_background or sum(booked[row.event] * row.quantity for row in rows) == loan.quantity
 
 
 def assert_positions_sound(exchange: Exchange) -> None:

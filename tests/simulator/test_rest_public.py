@@ -132,12 +132,7 @@ async def test_depth_limit_keeps_the_best_levels(simulator: Simulator, alice: Cl
             'failed to parse parameter `resolved`: failed to parse "boolean": not `true` or `false`',
         ),
         ("get_ticker", {"symbol": SYMBOL}, 204, ""),
-        (
-            "get_vaults",
-            {},
-            400,
-            {"code": "NOT_IMPLEMENTED", "message": "The simulator does not have this operation yet"},
-        ),
+        ("get_withdrawal_delay", {}, 401, {"code": "UNAUTHORIZED", "message": "Unauthorized"}),
     ],
 )
 async def test_errors_and_empty_answers(

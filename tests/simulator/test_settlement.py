@@ -154,6 +154,7 @@ def test_positions_that_do_not_add_up_to_zero_are_not_committed() -> None:
 
 def test_what_an_account_cannot_pay_stays_as_a_claim_until_it_can() -> None:
     scene = Scene(usdc="100")
+    scene.exchange.open_account("a").auto_settings["autoBorrowSettlements"] = False
     scene.mark("75")  # b, short, wins 150; a has less than 100 USDC and 1 SOL
     worth = scene.net_equity("a")
     lost = scene.usdc("a") - 150
@@ -162,7 +163,7 @@ def test_what_an_account_cannot_pay_stays_as_a_claim_until_it_can() -> None:
     assert (scene.usdc("a"), ledger.unsettled("a")) == (0, lost)
     assert scene.net_equity("a") == worth
     assert_sound(scene.exchange)
-    # It sells its SOL, and the next settlement takes what is owed.
+    # Nobody buys its SOL from the exchange. It sells some itself, and the next settlement takes what is owed.
     scene.exchange.place("b", limit("Bid", "150", "0.5"))
     scene.exchange.place("a", limit("Ask", "150", "0.5"))
     received = 75 - Decimal("0.075")

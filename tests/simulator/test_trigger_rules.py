@@ -26,7 +26,7 @@ from backpack_connector.simulator.conditions import (
     is_reached,
     slippage_limits,
 )
-from backpack_connector.simulator.orders import ZERO, ExitTrigger, NewOrder, Order, Trigger, order_of
+from backpack_connector.simulator.orders import ZERO, ExitTrigger, NewOrder, Order, SpotMargin, Trigger, order_of
 from backpack_connector.simulator.refusals import Refusal
 from tests.simulator.support import BOUNDED, instrument, limit, market, new_exchange
 
@@ -57,7 +57,7 @@ def conditional(side: str = "Ask", price: str | None = None, symbol: str = "SOL_
     ("request_", "message"),
     [
         (
-            replace(BID, symbol=PERP, uses_spot_margin=True),
+            replace(BID, symbol=PERP, spot_margin=SpotMargin(auto_borrow=True)),
             "autoBorrow, autoBorrowRepay, autoLend and autoLendRedeem are for spot orders only",
         ),
         (
@@ -137,7 +137,7 @@ def test_fields_that_do_not_go_together_are_refused_with_a_sentence(request_: Ne
     "request_",
     [
         BID,
-        replace(BID, uses_spot_margin=True),
+        replace(BID, spot_margin=SpotMargin(auto_borrow=True)),
         replace(BID, take_profit=exit_at("160", "160.5"), stop_loss=exit_at("140")),
         replace(BID, side=Side.ASK, take_profit=exit_at("140"), stop_loss=exit_at("160")),
         replace(market("Bid", "1"), slippage_tolerance=ZERO, slippage_tolerance_type=SlippageToleranceType.TICK_SIZE),
