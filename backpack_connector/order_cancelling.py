@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hummingbot.core.data_type.cancellation_result import CancellationResult
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
 
+from backpack_connector.eager_start import begin, begin_alone
 from backpack_connector.protocol.enums import CancelOrderType, OrderStatus
 from backpack_connector.protocol.errors import BackpackError, OrderNotFound, RequestError, WireFormatError, shown
 from backpack_connector.protocol.models import Order, read_rows
@@ -39,6 +40,11 @@ class OrderCancelling(_Base):
     """Cancels whose answers are awaited, by client id."""
     _is_account_exclusive: bool
     """The user's word that nobody else places orders in this account."""
+
+    def cancel(self, trading_pair: str, client_order_id: str) -> str:
+        """Start to cancel an order."""
+        begin_alone(self._execute_cancel(trading_pair, client_order_id))
+        return client_order_id
 
     async def cancel_all(self, timeout_seconds: float) -> list[CancellationResult]:
         """Cancel all open orders of this connector, and tell of each whether it is cancelled or about to be.
@@ -122,7 +128,7 @@ class OrderCancelling(_Base):
         """Cancel an order; whoever asks again while the answer is awaited gets the same answer."""
         running = self._cancels.get(order.client_order_id)
         if running is None:
-            running = self._cancels[order.client_order_id] = asyncio.ensure_future(self._cancel_once(order))
+            running = self._cancels[order.client_order_id] = begin(self._cancel_once(order))
             running.add_done_callback(lambda _: self._cancels.pop(order.client_order_id, None))
         return await asyncio.shield(running)
 
