@@ -4,7 +4,8 @@ Rule 1: "not found" in answer to a cancel is not an outcome: the exchange is ask
 Rule 2: an order that the bot did not place is never cancelled. The exchange cancels either one order or all orders of a
         market; it takes no list. Between a look at the open orders and the cancel of all of them anybody who trades
         the account may place one more, and it would be cancelled too. So orders are cancelled one by one, side by side,
-        unless the user has declared that nobody else trades the account (ARCHITECTURE.md, D27).
+        unless the user has declared that nobody else trades the account (ARCHITECTURE.md, D27). Even then the market
+        is looked at first, unless stream and last list agree that the account has no other order.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ ACKNOWLEDGEMENT_WAIT_S = 10.0
 """How long a cancel waits for the answer of its order's placement before it believes "not found"."""
 
 WHOLE_MARKET_FROM = 10
-"""Fewer orders are cancelled one by one: that takes one round trip, a look at the market and its cancel take two."""
+"""Fewer orders are cancelled one by one; a market that has to be looked at first takes one round trip more."""
 
 
 class OrderCancelling(_Base):
@@ -91,24 +92,32 @@ class OrderCancelling(_Base):
         if None in ours:
             return  # not acknowledged yet, so that it could not be told from an order of somebody else
         symbol = self.symbol_of(orders[0])
-        answer = await self.request("get_open_orders", {"symbol": symbol})
-        listed, complaints = read_rows(Order, answer, "get_open_orders")
-        if complaints or any(row.id not in ours for row in listed):
-            self.logger().warning(
-                f"The account has orders in {symbol} that this bot did not place or cannot read; "
-                "cancelling its own one by one."
-            )
-            return
+        if self.is_account_ours_alone:
+            kinds = {order.client_order_id: self._believed_cancel_type(order) for order in orders}
+        else:
+            answer = await self.request("get_open_orders", {"symbol": symbol})
+            listed, complaints = read_rows(Order, answer, "get_open_orders")
+            if complaints or any(row.id not in ours for row in listed):
+                self.logger().warning(
+                    f"The account has orders in {symbol} that this bot did not place or cannot read; "
+                    "cancelling its own one by one."
+                )
+                return
+            kinds = {ours[row.id].client_order_id: _cancel_type(row) for row in listed}
         # Conditional orders first: one that fires in between is a resting one then.
-        for kind in sorted({_cancel_type(row) for row in listed}):
+        for kind in sorted(set(kinds.values())):
             answer = await self.request("cancel_open_orders", {"symbol": symbol, "orderType": kind})
             if answer is None:
-                done = [ours[row.id] for row in listed if _cancel_type(row) is kind]
+                done = [order for order in orders if kinds.get(order.client_order_id) is kind]
                 for order in done:
                     self._expect_cancel(order)
                 cancelled.update(order.client_order_id for order in done)
             else:
                 self._apply_all_cancelled(ours, answer, cancelled)
+
+    def _believed_cancel_type(self, order: InFlightOrder) -> CancelOrderType:
+        waits = self.awaits_trigger(order)
+        return CancelOrderType.CONDITIONAL_ORDER if waits else CancelOrderType.RESTING_LIMIT_ORDER
 
     def _apply_all_cancelled(self, ours: dict[str | None, InFlightOrder], answer: Any, cancelled: set[str]) -> None:
         rows, complaints = read_rows(Order, answer, "cancel_open_orders")

@@ -1,9 +1,10 @@
 """Send the connector's requests: counted, signed with the exchange's time, sent once, and read.
 
 It stands in the place of Hummingbot's REST assistant, which copies each request and encodes its body three times. What
-the assistant promises is kept, in its order: a place in the throttler first, then the clock, then the signature, so
-that a request that waited is stamped when it leaves. The session is the one that Hummingbot's connectors share.
-Whoever asks the connector's factory for an assistant gets one that counts, signs and reads in the same way.
+the assistant promises is kept: a place in the throttler before the signature, so that a request that waited is stamped
+when it leaves. Only the exchange's time is asked for before that place is taken, not after. The session is the one that
+Hummingbot's connectors share. Whoever asks the connector's factory for an assistant gets one that counts, signs and
+reads in the same way.
 """
 
 from collections.abc import Callable
@@ -71,15 +72,22 @@ class RequestSender:
 
         Raises:   RequestError by meaning; ConfigurationError before anything is sent; WireFormatError.
         """
+        # Before the place is taken: a request that waits for the time afterwards arrives when the window has moved on.
+        was_known = row.is_signed and await self._learn_time()
         await self._budget.acquire(row.operation_id)
         if row.is_signed:
-            if not self._clock._time_offset_ms:  # nothing is signed without the exchange's time (F34)
-                await self._clock.update_server_time_if_not_initialized(self._server_time_ms())
+            if was_known:
+                await self._learn_time()  # it may have been forgotten meanwhile
             request = self._auth.signed_request(row, parameters)
         else:
             request = build_request(row, parameters)
         base_url = backpack_web_utils.rest_base(self._domain)
         return await answer_to(request, await _session(), base_url, constants.REQUEST_TIMEOUT_S, headers)
+
+    async def _learn_time(self) -> bool:
+        if not self._clock._time_offset_ms:  # nothing is signed without the exchange's time (F34)
+            await self._clock.update_server_time_if_not_initialized(self._server_time_ms())
+        return bool(self._clock._time_offset_ms)
 
 
 async def _session() -> aiohttp.ClientSession:

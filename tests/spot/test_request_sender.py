@@ -76,3 +76,18 @@ def test_clock_is_the_one_of_hummingbot_and_averages_only_when_a_sample_comes(
         assert ours.time_offset_ms == original.time_offset_ms
     ours.clear_time_offset_ms_samples()
     assert abs(ours.time() - TimeSynchronizer().time()) < 1
+
+
+async def test_the_time_is_asked_before_a_place_in_the_pool_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world() as here:
+        connector = here.connector()
+        acquire, taken = connector._throttler.acquire, []
+
+        async def noted(limit_id: str) -> None:
+            taken.append(limit_id)
+            await acquire(limit_id)
+
+        monkeypatch.setattr(connector._throttler, "acquire", noted)
+        await connector.request("get_balances")
+        await connector.request("get_balances")
+        assert taken == ["get_time", "get_balances", "get_balances"]
