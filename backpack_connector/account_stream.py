@@ -47,6 +47,7 @@ class AccountStream(_Base):
     def on_user_stream_subscribed(self) -> None:
         """Ask for everything that may have been missed while the private stream was away."""
         self._evidence.subscribed()
+        self.expect_orders_of_others()
         self._ask_for_everything()
 
     def on_user_stream_interrupted(self) -> None:

@@ -8,9 +8,9 @@ from hummingbot.connector.time_synchronizer import TimeSynchronizer
 from hummingbot.core.web_assistant.auth import AuthBase
 from hummingbot.core.web_assistant.connections.data_types import RESTRequest, WSRequest
 
-from backpack_connector.protocol.endpoints import endpoint_at
+from backpack_connector.protocol.endpoints import Endpoint, endpoint_at
 from backpack_connector.protocol.errors import ConfigurationError
-from backpack_connector.protocol.rest import build_request
+from backpack_connector.protocol.rest import Parameters, RestRequest, build_request
 from backpack_connector.protocol.signing import Credentials
 from backpack_connector.protocol.streams import subscribe_frame
 from backpack_connector.protocol.units import ms_from_seconds
@@ -49,11 +49,18 @@ class BackpackAuth(AuthBase):
         if row is None:
             raise ConfigurationError(f"{request.method.value} {path} is not in the catalogue, so it cannot be signed.")
         parameters: Any = json.loads(request.data) if request.data else dict(request.params or {})
-        signed = build_request(
-            row, parameters, credentials=self._required_credentials(), timestamp_ms=self._timestamp_ms()
-        )
+        signed = self.signed_request(row, parameters)
         request.headers = {**(request.headers or {}), **signed.headers}
         return request
+
+    def signed_request(self, row: Endpoint, parameters: Parameters) -> RestRequest:
+        """Return the request of a signed operation, stamped now.
+
+        Raises:   ConfigurationError without keys, without the exchange's time, or for what cannot be sent.
+        """
+        return build_request(
+            row, parameters, credentials=self._required_credentials(), timestamp_ms=self._timestamp_ms()
+        )
 
     async def ws_authenticate(self, request: WSRequest) -> WSRequest:
         """Sign a SUBSCRIBE frame."""

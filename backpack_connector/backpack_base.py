@@ -10,14 +10,13 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
-import aiohttp
 from hummingbot.connector.exchange_py_base import ExchangePyBase
+from hummingbot.connector.time_synchronizer import TimeSynchronizer
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
 from hummingbot.core.network_iterator import NetworkStatus
 from hummingbot.core.utils.async_utils import safe_ensure_future
-from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
 from backpack_connector import backpack_constants as constants
@@ -39,15 +38,16 @@ from backpack_connector.order_tracking import BackpackOrderTracker
 from backpack_connector.order_triggers import OrderTriggers
 from backpack_connector.protocol.endpoints import Endpoint, endpoint
 from backpack_connector.protocol.enums import SystemStatus
-from backpack_connector.protocol.errors import AuthenticationRefused, BackpackError, ClockSkew, NoAnswer, plain
+from backpack_connector.protocol.errors import AuthenticationRefused, BackpackError, ClockSkew, NoAnswer
 from backpack_connector.protocol.models import AccountSummary, Market, Order, SystemState
-from backpack_connector.protocol.rest import Parameters, query_and_body
+from backpack_connector.protocol.rest import Parameters
 from backpack_connector.protocol.streams import BALANCE_UPDATES, ORDER_UPDATES
 from backpack_connector.protocol.units import fraction_from_bps
 from backpack_connector.protocol.wire import read
 from backpack_connector.readiness import Readiness
 from backpack_connector.reconnect import Backoff
 from backpack_connector.request_budget import RequestBudget, rate_limits
+from backpack_connector.request_sender import ExchangeClock, RequestSender
 from backpack_connector.single_attempts import ConnectionLost
 from backpack_connector.unknown_orders import UnknownOrders
 
@@ -78,6 +78,7 @@ class BackpackExchangeBase(
     """The fee tier is recalculated hourly (API §5.3)."""
 
     web_utils = backpack_web_utils
+    _time_synchronizer: TimeSynchronizer
 
     def __init__(
         self,
@@ -140,6 +141,9 @@ class BackpackExchangeBase(
 
     @property
     def authenticator(self) -> BackpackAuth:
+        # ExchangePyBase has no hook for its clock, and this is the first call after it made its own.
+        if not isinstance(self._time_synchronizer, ExchangeClock):
+            self._time_synchronizer = ExchangeClock()
         return BackpackAuth(self._api_key, self._api_secret, self._time_synchronizer)
 
     @property
@@ -199,6 +203,9 @@ class BackpackExchangeBase(
     def _create_web_assistants_factory(self) -> WebAssistantsFactory:
         # ExchangePyBase has no hook for its throttler, and this is the first call after it made its own.
         self._throttler = RequestBudget(self._auth.account, self._rate_limits_share_pct)
+        self._sender = RequestSender(
+            self._throttler, self._auth, self._time_synchronizer, self._server_time_ms, self.domain
+        )
         return backpack_web_utils.build_api_factory(
             throttler=self._throttler,
             time_synchronizer=self._time_synchronizer,
@@ -315,36 +322,15 @@ class BackpackExchangeBase(
 
     async def _send(self, row: Endpoint, parameters: Parameters, headers: dict[str, str] | None) -> Any:
         try:
-            return await self._send_once(row, parameters, headers)
+            return await self._sender.send(row, parameters, headers)
         except NoAnswer as error:
             if row.method != "GET" or not isinstance(error.__cause__, ConnectionLost):
                 raise
             # A question may be asked twice: the exchange may close a kept connection just when it is used again.
-            return await self._send_once(row, parameters, headers)
+            return await self._sender.send(row, parameters, headers)
 
-    async def _send_once(self, row: Endpoint, parameters: Parameters, headers: dict[str, str] | None) -> Any:
-        if row.is_signed and not self._time_synchronizer._time_offset_ms:
-            # Before the request takes its place in a pool: an answer may take seconds, and the exchange counts requests
-            # when they arrive.
-            await self._time_synchronizer.update_server_time_if_not_initialized(
-                backpack_web_utils.get_current_server_time(throttler=self._throttler, domain=self.domain)
-            )
-        assistant = await self._web_assistants_factory.get_rest_assistant()
-        query, body = (None, None) if parameters is None else query_and_body(row, parameters)
-        try:
-            return await assistant.execute_request(
-                url=backpack_web_utils.rest_url(row.path, self.domain),
-                throttler_limit_id=row.operation_id,
-                params=query,
-                data=body,
-                method=RESTMethod[row.method],
-                is_auth_required=row.is_signed,
-                timeout=constants.REQUEST_TIMEOUT_S,
-                headers=headers,
-            )
-        except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
-            reason = plain(str(error)) or type(error).__name__
-            raise NoAnswer(f"no answer from the exchange: {reason}", operation=row.operation_id) from error
+    def _server_time_ms(self) -> Awaitable[float]:
+        return backpack_web_utils.get_current_server_time(throttler=self._throttler, domain=self.domain)
 
     @property
     def clock_offset_s(self) -> float:

@@ -32,8 +32,12 @@ CONNECT_TIMEOUT_S = 10.0
 
 def rest_url(path: str, domain: str = constants.DEFAULT_DOMAIN) -> str:
     """Return the URL of a path, on the exchange or on the simulator."""
-    base = hosts.simulator_url() if domain.endswith("_simulator") else hosts.REST_URL
-    return f"{base}/{path.lstrip('/')}"
+    return f"{rest_base(domain)}/{path.lstrip('/')}"
+
+
+def rest_base(domain: str) -> str:
+    """Return the base URL of a domain, without a trailing slash."""
+    return hosts.simulator_url() if domain.endswith("_simulator") else hosts.REST_URL
 
 
 public_rest_url = rest_url

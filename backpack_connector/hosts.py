@@ -1,6 +1,7 @@
 """Know where the exchange is reached, and where the local simulator is."""
 
 import os
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from backpack_connector.protocol.errors import ConfigurationError
@@ -21,6 +22,7 @@ def simulator_url() -> str:
     return checked_url(url, SIMULATOR_URL_VARIABLE)
 
 
+@lru_cache(maxsize=16)  # every request asks; what raises is not kept
 def checked_url(url: str, name: str) -> str:
     """Return a base URL without a trailing slash; `name` is what the user calls it.
 

@@ -17,13 +17,12 @@ from hummingbot.core.data_type.common import PositionAction, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
 from hummingbot.core.data_type.limit_order import LimitOrder
 from hummingbot.core.data_type.market_order import MarketOrder
-from hummingbot.core.utils.async_utils import safe_ensure_future
 
 from backpack_connector.client_order_ids import next_client_order_id
+from backpack_connector.eager_start import begin_alone
 from backpack_connector.protocol.errors import BackpackError, WireFormatError
 from backpack_connector.protocol.models import Order, read_order_results
-from backpack_connector.protocol.rest import body_fields
-from backpack_connector.protocol.signing import Fields
+from backpack_connector.protocol.rest import ReadyBody, ready_body
 
 if TYPE_CHECKING:
     from hummingbot.connector.exchange_py_base import ExchangePyBase as _Base
@@ -37,24 +36,25 @@ ORDERS_A_REQUEST = 20
 class _Ready:
     """An order that waits for the others of its batch."""
 
-    fields: Fields
+    client_order_id: str
+    body: ReadyBody
     outcome: "asyncio.Future[Order]"
 
 
 class OrderBatch:
     """The orders of one call: collects their requests, sends them together and hands out what became of each."""
 
-    def __init__(self, client_order_ids: Iterable[str], send: Callable[[list[Fields]], Awaitable[Any]]) -> None:
+    def __init__(self, client_order_ids: Iterable[str], send: Callable[[list[ReadyBody]], Awaitable[Any]]) -> None:
         self._not_ready = set(client_order_ids)
         self._ready: list[_Ready] = []
         self._send = send
 
-    async def outcome(self, client_order_id: str, fields: Fields) -> Order:
+    async def outcome(self, client_order_id: str, body: ReadyBody) -> Order:
         """Send an order with the others, and return it as the exchange accepted it.
 
         Raises:   what sending it alone would raise.
         """
-        entry = _Ready(fields, asyncio.get_running_loop().create_future())
+        entry = _Ready(client_order_id, body, asyncio.get_running_loop().create_future())
         self._ready.append(entry)
         self.leave(client_order_id)
         return await entry.outcome
@@ -66,12 +66,12 @@ class OrderBatch:
         self._not_ready.remove(client_order_id)
         if not self._not_ready:
             for start in range(0, len(self._ready), ORDERS_A_REQUEST):
-                safe_ensure_future(self._send_together(self._ready[start : start + ORDERS_A_REQUEST]))
+                begin_alone(self._send_together(self._ready[start : start + ORDERS_A_REQUEST]))
 
     async def _send_together(self, entries: Sequence[_Ready]) -> None:
         outcomes: Sequence[Order | Exception]
         try:
-            outcomes = _outcomes(entries, await self._send([entry.fields for entry in entries]))
+            outcomes = _outcomes(entries, await self._send([entry.body for entry in entries]))
         except asyncio.CancelledError:
             for entry in entries:
                 entry.outcome.cancel()
@@ -97,7 +97,7 @@ def _outcomes(entries: Sequence[_Ready], answer: Any) -> list[Order | BackpackEr
         raise WireFormatError(f"execute_order_batch: {len(results)} results for {len(entries)} orders")
     for position, (entry, result) in enumerate(zip(entries, results, strict=True)):
         # An error names no order: it belongs to its place, which counts only while all others are in theirs.
-        if isinstance(result, Order) and result.client_id_text not in (None, str(entry.fields["clientId"])):
+        if isinstance(result, Order) and result.client_id_text not in (None, entry.client_order_id):
             raise WireFormatError(f"execute_order_batch[{position}]: the order of another place, {result.client_id}")
     return results
 
@@ -119,7 +119,7 @@ class OrderBatches(_Base):
         batch = OrderBatch([order.client_order_id for order in orders], self._send_batch)
         for order in orders:
             self._batches[order.client_order_id] = batch
-            safe_ensure_future(self._create_in_batch(batch, order, kwargs))
+            begin_alone(self._create_in_batch(batch, order, kwargs))
         return orders
 
     async def _create_in_batch(
@@ -145,8 +145,8 @@ class OrderBatches(_Base):
         batch = self._batches.get(order.client_order_id)
         if batch is None:
             return await super()._submit(order)
-        # Made ready for the wire here, so that what cannot be sent fails this order and no other.
-        return await batch.outcome(order.client_order_id, body_fields(self._order_fields(order)))
+        # Made ready for the wire here, once, so that what cannot be sent fails this order and no other.
+        return await batch.outcome(order.client_order_id, ready_body(self._order_fields(order)))
 
-    async def _send_batch(self, batch: list[Fields]) -> Any:
+    async def _send_batch(self, batch: list[ReadyBody]) -> Any:
         return await self.request("execute_order_batch", batch, headers=self._placement_headers())

@@ -4,7 +4,8 @@ Rule 1: "not found" in answer to a cancel is not an outcome: the exchange is ask
 Rule 2: an order that the bot did not place is never cancelled. The exchange cancels either one order or all orders of a
         market; it takes no list. Between a look at the open orders and the cancel of all of them anybody who trades
         the account may place one more, and it would be cancelled too. So orders are cancelled one by one, side by side,
-        unless the user has declared that nobody else trades the account (ARCHITECTURE.md, D27).
+        unless the user has declared that nobody else trades the account (ARCHITECTURE.md, D27). Even then the market
+        is looked at first, unless stream and last list agree that the account has no other order.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hummingbot.core.data_type.cancellation_result import CancellationResult
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
 
+from backpack_connector.eager_start import begin, begin_alone
 from backpack_connector.protocol.enums import CancelOrderType, OrderStatus
 from backpack_connector.protocol.errors import BackpackError, OrderNotFound, RequestError, WireFormatError, shown
 from backpack_connector.protocol.models import Order, read_rows
@@ -29,7 +31,7 @@ ACKNOWLEDGEMENT_WAIT_S = 10.0
 """How long a cancel waits for the answer of its order's placement before it believes "not found"."""
 
 WHOLE_MARKET_FROM = 10
-"""Fewer orders are cancelled one by one: that takes one round trip, a look at the market and its cancel take two."""
+"""Fewer orders are cancelled one by one; a market that has to be looked at first takes one round trip more."""
 
 
 class OrderCancelling(_Base):
@@ -39,6 +41,11 @@ class OrderCancelling(_Base):
     """Cancels whose answers are awaited, by client id."""
     _is_account_exclusive: bool
     """The user's word that nobody else places orders in this account."""
+
+    def cancel(self, trading_pair: str, client_order_id: str) -> str:
+        """Start to cancel an order."""
+        begin_alone(self._execute_cancel(trading_pair, client_order_id))
+        return client_order_id
 
     async def cancel_all(self, timeout_seconds: float) -> list[CancellationResult]:
         """Cancel all open orders of this connector, and tell of each whether it is cancelled or about to be.
@@ -85,24 +92,32 @@ class OrderCancelling(_Base):
         if None in ours:
             return  # not acknowledged yet, so that it could not be told from an order of somebody else
         symbol = self.symbol_of(orders[0])
-        answer = await self.request("get_open_orders", {"symbol": symbol})
-        listed, complaints = read_rows(Order, answer, "get_open_orders")
-        if complaints or any(row.id not in ours for row in listed):
-            self.logger().warning(
-                f"The account has orders in {symbol} that this bot did not place or cannot read; "
-                "cancelling its own one by one."
-            )
-            return
+        if self.is_account_ours_alone:
+            kinds = {order.client_order_id: self._believed_cancel_type(order) for order in orders}
+        else:
+            answer = await self.request("get_open_orders", {"symbol": symbol})
+            listed, complaints = read_rows(Order, answer, "get_open_orders")
+            if complaints or any(row.id not in ours for row in listed):
+                self.logger().warning(
+                    f"The account has orders in {symbol} that this bot did not place or cannot read; "
+                    "cancelling its own one by one."
+                )
+                return
+            kinds = {ours[row.id].client_order_id: _cancel_type(row) for row in listed}
         # Conditional orders first: one that fires in between is a resting one then.
-        for kind in sorted({_cancel_type(row) for row in listed}):
+        for kind in sorted(set(kinds.values())):
             answer = await self.request("cancel_open_orders", {"symbol": symbol, "orderType": kind})
             if answer is None:
-                done = [ours[row.id] for row in listed if _cancel_type(row) is kind]
+                done = [order for order in orders if kinds.get(order.client_order_id) is kind]
                 for order in done:
                     self._expect_cancel(order)
                 cancelled.update(order.client_order_id for order in done)
             else:
                 self._apply_all_cancelled(ours, answer, cancelled)
+
+    def _believed_cancel_type(self, order: InFlightOrder) -> CancelOrderType:
+        waits = self.awaits_trigger(order)
+        return CancelOrderType.CONDITIONAL_ORDER if waits else CancelOrderType.RESTING_LIMIT_ORDER
 
     def _apply_all_cancelled(self, ours: dict[str | None, InFlightOrder], answer: Any, cancelled: set[str]) -> None:
         rows, complaints = read_rows(Order, answer, "cancel_open_orders")
@@ -122,7 +137,7 @@ class OrderCancelling(_Base):
         """Cancel an order; whoever asks again while the answer is awaited gets the same answer."""
         running = self._cancels.get(order.client_order_id)
         if running is None:
-            running = self._cancels[order.client_order_id] = asyncio.ensure_future(self._cancel_once(order))
+            running = self._cancels[order.client_order_id] = begin(self._cancel_once(order))
             running.add_done_callback(lambda _: self._cancels.pop(order.client_order_id, None))
         return await asyncio.shield(running)
 

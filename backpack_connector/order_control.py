@@ -124,8 +124,10 @@ def _wire_name(name: str) -> str:
 _WIRE_NAMES: dict[str, str] = {field.name: _wire_name(field.name) for field in fields(OrderControl)}
 _PRICES = [name for name in _WIRE_NAMES if name.endswith("_price")]
 
-# What Hummingbot itself passes to orders; its own code handles them.
-_HUMMINGBOT_OPTIONS = frozenset({"position_action", "expiration_ts"})
+HUMMINGBOT_OPTIONS = frozenset({"position_action", "expiration_ts"})
+"""What Hummingbot itself passes to orders; its own code handles them."""
+
+NO_CONTROL = OrderControl()
 
 # Words that only options of order control are made of, and what is meant by names that others use.
 _TELLING_WORDS = re.compile(
@@ -237,7 +239,7 @@ def unknown_options(options: Mapping[str, Any]) -> list[str]:
     return [
         name
         for name, value in options.items()
-        if value is not None and name not in _READERS and name not in _HUMMINGBOT_OPTIONS
+        if value is not None and name not in _READERS and name not in HUMMINGBOT_OPTIONS
     ]
 
 
@@ -250,7 +252,7 @@ def _resembles_an_option(name: str) -> bool:
 
 
 def _close_names(name: str) -> list[str]:
-    return difflib.get_close_matches(_snake_case(name), [*_WIRE_NAMES, *_HUMMINGBOT_OPTIONS], n=1, cutoff=0.8)
+    return difflib.get_close_matches(_snake_case(name), [*_WIRE_NAMES, *HUMMINGBOT_OPTIONS], n=1, cutoff=0.8)
 
 
 def _suggestion(name: str) -> str:

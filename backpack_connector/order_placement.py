@@ -2,7 +2,7 @@
 
 Rule 1: an order fails only on evidence: our own check, or a refusal by the exchange. A lost answer, 5xx and 429 leave
         it pending, and the reconciler finds out; nothing is ever posted twice (ARCHITECTURE.md, D5; F11).
-Rule 2: whatever goes wrong before or at sending, the strategy hears of it exactly once.
+Rule 2: whatever goes wrong before or at sending, the strategy hears of it exactly once, and after `buy` has returned.
 """
 
 import asyncio
@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
-from hummingbot.core.utils.async_utils import safe_ensure_future
 
 from backpack_connector.client_order_ids import next_client_order_id
-from backpack_connector.order_control import OrderControl, read_control, unknown_options
+from backpack_connector.eager_start import begin_alone
+from backpack_connector.order_control import (
+    HUMMINGBOT_OPTIONS,
+    NO_CONTROL,
+    OrderControl,
+    read_control,
+    unknown_options,
+)
 from backpack_connector.protocol.enums import TimeInForce
 from backpack_connector.protocol.errors import BackpackError, OrderRejected, RequestError, WireFormatError, shown
 from backpack_connector.protocol.filters import active_price, refusal
@@ -29,8 +35,6 @@ if TYPE_CHECKING:
     from hummingbot.connector.exchange_py_base import ExchangePyBase as _Base
 else:
     _Base = object
-
-_NO_CONTROL = OrderControl()
 
 
 class OrderPlacement(_Base):
@@ -77,7 +81,7 @@ class OrderPlacement(_Base):
         **kwargs: Any,
     ) -> str:
         order_id = next_client_order_id()
-        safe_ensure_future(
+        begin_alone(
             self._create_order(
                 trade_type=trade_type,
                 order_id=order_id,
@@ -109,6 +113,7 @@ class OrderPlacement(_Base):
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - boundary of the order's task
+            await asyncio.sleep(0)  # the call that started the order returns first (eager_start)
             tracked = self.order_tracker.fillable_order(order_id)
             if tracked is not None:
                 amount, price = tracked.amount, tracked.price
@@ -123,6 +128,8 @@ class OrderPlacement(_Base):
 
     def _read_control(self, order: InFlightOrder, options: Mapping[str, Any]) -> OrderControl:
         """Return what an order's options ask for, with the defaults of the configuration."""
+        if HUMMINGBOT_OPTIONS.issuperset(options) and self._default_control == NO_CONTROL:
+            return NO_CONTROL  # as most orders
         control = read_control(options, order.order_type, order.trade_type, self.market_type)
         ignored = set(unknown_options(options)) - self._ignored_options
         if ignored:
@@ -137,7 +144,7 @@ class OrderPlacement(_Base):
 
     def control_of(self, order: InFlightOrder) -> OrderControl:
         """Return the options of an order whose request has not ended; none for any other."""
-        return self._controls.get(order.client_order_id, _NO_CONTROL)
+        return self._controls.get(order.client_order_id, NO_CONTROL)
 
     def _tracked_order(
         self,
@@ -279,6 +286,8 @@ class OrderPlacement(_Base):
         if order.order_type is OrderType.LIMIT_MAKER:
             fields["postOnly"] = True
         control = self.control_of(order)
+        if control is NO_CONTROL:
+            return fields
         fields.update(control.wire_fields())
         if control.is_conditional:
             del fields["quantity"]  # the trigger quantity stands for it

@@ -189,7 +189,7 @@ class OrderReconciler:
         is_complete, orders = self._read(Order, answer, "get_open_orders")
         if is_complete:
             self._connector.on_open_orders(orders, asked_at)
-        self._connector.warn_of_unknown_orders(orders)
+        self._connector.warn_of_unknown_orders(orders, is_complete=is_complete)
         return is_complete, orders
 
     async def ask_open_orders(self) -> None:

@@ -203,6 +203,7 @@ class OrderReports(_Base):
     def _on_order_message(self, message: messages.OrderUpdate) -> None:
         order = self._order_of_message(message)
         if order is None:
+            self.on_order_of_others(message)
             return
         if order.exchange_order_id is None:
             self._adopt(order, message.order_id, message.event_timestamp)

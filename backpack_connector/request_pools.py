@@ -130,10 +130,21 @@ class AccountPools:
     def __init__(self, account: str, share: Decimal = Decimal(1)) -> None:
         self._account = account
         self._share = share
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._known: dict[str, tuple[RequestPool, Urgency]] = {}
 
     async def acquire(self, row: Endpoint | None) -> None:
         """Wait for a place in the pool of an operation; one that the catalogue does not know counts as standard."""
-        await self.pool(client_pool(row) if row else STANDARD_POOL).acquire(urgency_of(row))
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._known = loop, {}
+        name = row.operation_id if row else ""
+        known = self._known.get(name)
+        if known is None:
+            pool = self.pool(client_pool(row) if row else STANDARD_POOL)
+            known = self._known[name] = (pool, urgency_of(row))
+        pool, urgency = known
+        await pool.acquire(urgency)
 
     def pool(self, published: RatePool) -> RequestPool:
         """Return this user's share of a pool's window."""

@@ -4,9 +4,15 @@ aiohttp repeats GET and DELETE by itself when a connection is lost: the request 
 could be executed twice.
 """
 
+import asyncio
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
 import aiohttp
 
-from backpack_connector.protocol.errors import NoAnswer
+from backpack_connector.protocol.errors import NoAnswer, plain
+from backpack_connector.protocol.rest import TEXT_OPERATIONS, RestRequest, read_response
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """Far beyond the longest list that the exchange sends; without a limit an answer could fill the memory."""
@@ -41,3 +47,41 @@ async def text_of(response: aiohttp.ClientResponse) -> str:
         response.close()  # what is left of the answer must not meet the next request
         raise
     return body.decode(errors="replace")
+
+
+@lru_cache(maxsize=16)
+def _within(timeout_s: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=timeout_s)
+
+
+async def answer_to(
+    request: RestRequest,
+    session: aiohttp.ClientSession,
+    base_url: str,
+    timeout_s: float,
+    headers: Mapping[str, str] | None = None,
+) -> Any:
+    """Send a request once and to one host, and return its data as `protocol.rest.read_response` does.
+
+    Units:    `timeout_s` covers everything from the connection to the end of the answer.
+    Raises:   NoAnswer when none came, so that the outcome is not known; the errors of read_response.
+    """
+    operation = request.operation_id
+    try:
+        response = await session.request(
+            request.method,
+            base_url + request.path,
+            params=request.query,
+            data=request.body,
+            headers={**request.headers, **headers} if headers else request.headers,
+            allow_redirects=False,  # it would carry the signature elsewhere
+            timeout=_within(timeout_s),
+            middlewares=(send_once,),
+        )
+        status, text = response.status, await text_of(response)
+    except NoAnswer as error:
+        raise NoAnswer(error.message, operation=operation) from error
+    except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        reason = plain(str(error)) or type(error).__name__
+        raise NoAnswer(f"no answer from the exchange: {reason}", operation=operation) from error
+    return read_response(operation, status, text, is_json=operation not in TEXT_OPERATIONS)

@@ -125,6 +125,11 @@ class StreamEvidence:
         """Return the number of the newest connection, for `compared`."""
         return self._connection
 
+    @property
+    def is_compared(self) -> bool:
+        """Tell whether the stream is subscribed, and a poll that began after that has ended."""
+        return self._is_compared
+
     def subscribed(self) -> None:
         """Note a new subscription."""
         self._connection += 1

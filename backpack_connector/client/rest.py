@@ -10,11 +10,11 @@ import aiohttp
 
 from backpack_connector.hosts import REST_URL
 from backpack_connector.protocol.endpoints import Endpoint, endpoint
-from backpack_connector.protocol.errors import ClockSkew, NoAnswer, plain
-from backpack_connector.protocol.rest import TEXT_OPERATIONS, Parameters, build_request, read_response
+from backpack_connector.protocol.errors import ClockSkew
+from backpack_connector.protocol.rest import Parameters, build_request
 from backpack_connector.protocol.signing import Credentials
 from backpack_connector.request_pools import AccountPools
-from backpack_connector.single_attempts import send_once, text_of
+from backpack_connector.single_attempts import answer_to
 
 from .server_clock import ServerClock
 
@@ -46,7 +46,7 @@ class BackpackClient:
         self.clock = clock or ServerClock()
         self._credentials = credentials
         self.pools = AccountPools(credentials.api_key if credentials is not None else "", share)
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._timeout_s = timeout_s
         self._clock_lock = asyncio.Lock()
         self._clock_set_at = -math.inf
         self._session: aiohttp.ClientSession | None = None
@@ -106,25 +106,9 @@ class BackpackClient:
             credentials=self._credentials,
             timestamp_ms=self.clock.now_ms() if row.is_signed else None,
         )
-        try:
-            # A redirection would take the signature elsewhere.
-            async with self._open_session().request(
-                request.method,
-                self.url + request.path,
-                params=request.query,
-                data=request.body,
-                headers={**request.headers, **(headers or {})},
-                allow_redirects=False,
-            ) as response:
-                status, text = response.status, await text_of(response)
-        except NoAnswer as error:
-            raise NoAnswer(error.message, operation=row.operation_id) from error
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            reason = plain(str(error)) or type(error).__name__
-            raise NoAnswer(f"no answer from the exchange: {reason}", operation=row.operation_id) from error
-        return read_response(row.operation_id, status, text, is_json=row.operation_id not in TEXT_OPERATIONS)
+        return await answer_to(request, self._open_session(), self.url, self._timeout_s, headers)
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout, middlewares=(send_once,))
+            self._session = aiohttp.ClientSession()
         return self._session

@@ -1,7 +1,6 @@
 """Turn an operation with its parameters into a request, and an answer into data or a typed error."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
@@ -10,7 +9,7 @@ import msgspec
 
 from .endpoints import Endpoint
 from .errors import ConfigurationError, WireFormatError, error_from_answer, shown
-from .signing import DEFAULT_WINDOW_MS, Credentials, Fields, present_fields, value_text
+from .signing import DEFAULT_WINDOW_MS, Credentials, Fields, parameters_text, present_fields, value_text
 from .units import decimal_text
 
 BODY_CONTENT_TYPE = "application/json; charset=utf-8"
@@ -22,23 +21,33 @@ _TIME_DIGITS = 13
 """Of milliseconds since the epoch, from 2001 to 2286. Fewer are what is left of an answer that was cut off: as a time
 they lie decades back, and every request would carry them."""
 
-Parameters = Fields | Sequence[Fields] | None
-
 # JSON numbers become Decimal from their text: documentation and wire disagree on where numbers are quoted.
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 # Beside malformed text: an exponent beyond Decimal, nesting beyond the stack, half of a surrogate pair.
 _UNREADABLE = (msgspec.DecodeError, InvalidOperation, RecursionError, UnicodeEncodeError)
 
 
-@dataclass(frozen=True)
-class RestRequest:
+_encode = msgspec.json.Encoder().encode
+
+
+class ReadyBody(msgspec.Struct, frozen=True):
+    """One set of parameters, rendered once: what is signed of it, and the JSON that is sent."""
+
+    signed_text: str
+    json: bytes
+
+
+Parameters = Fields | Sequence[Fields | ReadyBody] | ReadyBody | None
+
+
+class RestRequest(msgspec.Struct, frozen=True):
     """What to send: the host only joins `path` to its base URL and may add headers that are not signed."""
 
     operation_id: str
     method: str
     path: str
     query: dict[str, str]
-    body: str | None
+    body: bytes | None
     headers: dict[str, str]
 
 
@@ -47,10 +56,12 @@ def wire_value(value: Any) -> Any:
 
     Raises:   ConfigurationError for a float, whose text would be a guess.
     """
-    if isinstance(value, Enum):
-        return str(value.value)
+    if type(value) is str:
+        return value
     if isinstance(value, Decimal):
         return decimal_text(value)
+    if isinstance(value, Enum):
+        return str(value.value)
     if isinstance(value, (str, bool, int)):
         return value
     raise ConfigurationError(f"A parameter of type {type(value).__name__} cannot be sent; use text or Decimal.")
@@ -66,6 +77,15 @@ def body_fields(fields: Fields | None) -> dict[str, Any]:
     return {name: wire_value(value) for name, value in present_fields(fields).items()}
 
 
+def ready_body(fields: Fields | None) -> ReadyBody:
+    """Return the parameters of one body or of one order of a batch, ready to be signed and sent.
+
+    Raises:   ConfigurationError when a value cannot be sent.
+    """
+    present = body_fields(fields)
+    return ReadyBody(parameters_text(present), _encode(present))
+
+
 def build_request(
     endpoint: Endpoint,
     parameters: Parameters = None,
@@ -76,44 +96,34 @@ def build_request(
 ) -> RestRequest:
     """Return the request of one operation, signed when the operation is.
 
-    Shape:    `parameters` is one mapping, or a sequence of mappings for a batch.
+    Shape:    `parameters` is one mapping, or a sequence of mappings for a batch; or what `ready_body` made of each.
     Raises:   ConfigurationError when credentials or time are missing for a signed operation, or a value cannot be sent.
     Source:   API §1.3, §1.4.
     """
-    headers = {"Content-Type": BODY_CONTENT_TYPE} if endpoint.sends_body else {}
-    headers.update(_authentication(endpoint, parameters, credentials, timestamp_ms, window_ms))
-    query, body = query_and_body(endpoint, parameters)
-    text = None if body is None else msgspec.json.encode(body).decode()
-    return RestRequest(endpoint.operation_id, endpoint.method, endpoint.path, query or {}, text, headers)
-
-
-def query_and_body(endpoint: Endpoint, parameters: Parameters) -> "tuple[dict[str, str] | None, Any]":
-    """Return how the parameters of an operation travel.
-
-    Shape:    (query, JSON body), one of which is None; the body of a batch is a list.
-    Raises:   ConfigurationError when a value cannot be sent, or one set of parameters is given for a list.
-    """
+    query: dict[str, str] = {}
+    body: bytes | None = None
     if not endpoint.sends_body:
-        return query_fields(_single(parameters)), None
-    if endpoint.is_batch:
-        return None, [body_fields(fields) for fields in _batch(parameters)]
-    return None, body_fields(_single(parameters))
+        query = query_fields(_single(parameters))
+        texts = [parameters_text(query)]
+    elif endpoint.is_batch:
+        bodies = [_ready(fields) for fields in _batch(parameters)]
+        body = b"[" + b",".join([one.json for one in bodies]) + b"]"
+        texts = [one.signed_text for one in bodies]
+    else:
+        whole = parameters if isinstance(parameters, ReadyBody) else ready_body(_single(parameters))
+        body, texts = whole.json, [whole.signed_text]
+    headers: dict[str, str] = {}
+    if endpoint.instruction is not None:
+        if credentials is None or timestamp_ms is None:
+            raise ConfigurationError(f"{endpoint.operation_id} is signed: it needs an API key and the server's time.")
+        headers = credentials.headers(endpoint.instruction, texts, timestamp_ms, window_ms)
+    if body is not None:
+        headers["Content-Type"] = BODY_CONTENT_TYPE
+    return RestRequest(endpoint.operation_id, endpoint.method, endpoint.path, query, body, headers)
 
 
-def _authentication(
-    endpoint: Endpoint,
-    parameters: Parameters,
-    credentials: Credentials | None,
-    timestamp_ms: int | None,
-    window_ms: int,
-) -> dict[str, str]:
-    if endpoint.instruction is None:
-        return {}
-    if credentials is None or timestamp_ms is None:
-        raise ConfigurationError(f"{endpoint.operation_id} is signed, so it needs an API key and the server's time.")
-    if endpoint.is_batch:
-        return credentials.batch_headers(endpoint.instruction, _batch(parameters), timestamp_ms, window_ms)
-    return credentials.headers(endpoint.instruction, _single(parameters), timestamp_ms, window_ms)
+def _ready(fields: Fields | ReadyBody) -> ReadyBody:
+    return fields if isinstance(fields, ReadyBody) else ready_body(fields)
 
 
 def _single(parameters: Parameters) -> Fields | None:
@@ -122,8 +132,8 @@ def _single(parameters: Parameters) -> Fields | None:
     raise ConfigurationError("This operation takes one set of parameters, not a list.")
 
 
-def _batch(parameters: Parameters) -> Sequence[Fields]:
-    if parameters is None or isinstance(parameters, Mapping) or not parameters:
+def _batch(parameters: Parameters) -> Sequence[Fields | ReadyBody]:
+    if parameters is None or isinstance(parameters, (Mapping, ReadyBody)) or not parameters:
         raise ConfigurationError("This operation takes a list of at least one order.")
     return parameters
 

@@ -10,11 +10,12 @@ Source: API §1.2 to §1.7.
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from nacl.bindings import crypto_sign, crypto_sign_BYTES, crypto_sign_seed_keypair
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
@@ -36,6 +37,8 @@ def value_text(value: Any) -> str:
 
     Raises:   ConfigurationError for a float or any other type whose text on the wire would be a guess.
     """
+    if type(value) is str:  # most are, and this is on the way of every order
+        return value
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, bool):
@@ -54,18 +57,24 @@ def present_fields(fields: Fields | None) -> dict[str, Any]:
 
 def signing_text(instruction: str, fields: Fields | None, timestamp_ms: int, window_ms: int) -> str:
     """Return the text that a signature covers for one request."""
-    return f"{_instruction_text(instruction, fields)}&timestamp={timestamp_ms}&window={window_ms}"
+    return text_to_sign(instruction, [parameters_text(present_fields(fields))], timestamp_ms, window_ms)
 
 
 def batch_signing_text(instruction: str, batch: Sequence[Fields], timestamp_ms: int, window_ms: int) -> str:
     """Return the text that a signature covers for a list of orders."""
-    orders = "&".join(_instruction_text(instruction, fields) for fields in batch)
-    return f"{orders}&timestamp={timestamp_ms}&window={window_ms}"
+    texts = [parameters_text(present_fields(fields)) for fields in batch]
+    return text_to_sign(instruction, texts, timestamp_ms, window_ms)
 
 
-def _instruction_text(instruction: str, fields: Fields | None) -> str:
-    pairs = [f"{name}={value_text(value)}" for name, value in present_fields(fields).items()]
-    return "&".join([f"instruction={instruction}", *pairs])
+def parameters_text(fields: Fields) -> str:
+    """Return what is signed of parameters that are sorted and present, each after a `&`."""
+    return "".join([f"&{name}={value_text(value)}" for name, value in fields.items()])
+
+
+def text_to_sign(instruction: str, parameters_texts: Iterable[str], timestamp_ms: int, window_ms: int) -> str:
+    """Return the text that a signature covers, from the `parameters_text` of each order, or of the whole request."""
+    parts = "&".join([f"instruction={instruction}{text}" for text in parameters_texts])
+    return f"{parts}&timestamp={timestamp_ms}&window={window_ms}"
 
 
 class Credentials:
@@ -74,13 +83,12 @@ class Credentials:
     Raises:   ConfigurationError with one sentence that names the field and says what to paste.
     """
 
-    __slots__ = ("_signing_key", "api_key")
+    __slots__ = ("_secret", "api_key")
 
     def __init__(self, api_key: str, api_secret: str) -> None:
         public_key = _key_bytes(api_key, "API key", "the key that Backpack lists, 44 characters ending in =")
         secret = _key_bytes(api_secret, "API secret", "the secret that Backpack showed once, 44 characters ending in =")
-        self._signing_key = SigningKey(secret[:_KEY_BYTES])
-        derived = bytes(self._signing_key.verify_key)
+        derived, self._secret = crypto_sign_seed_keypair(secret[:_KEY_BYTES])
         if derived != public_key:
             if bytes(SigningKey(public_key[:_KEY_BYTES]).verify_key) == secret[:_KEY_BYTES]:
                 raise ConfigurationError("The API key and the API secret are swapped; paste each into the other field.")
@@ -94,31 +102,22 @@ class Credentials:
 
     def sign(self, text: str) -> str:
         """Return the base64 signature of a text."""
-        return base64.b64encode(self._signing_key.sign(text.encode()).signature).decode()
+        # The binding under SigningKey.sign, which would copy message and signature once more.
+        signature = crypto_sign(text.encode(), self._secret)[:crypto_sign_BYTES]
+        return binascii.b2a_base64(signature, newline=False).decode()
 
     def headers(
         self,
         instruction: str,
-        fields: Fields | None,
+        parameters_texts: Iterable[str],
         timestamp_ms: int,
         window_ms: int = DEFAULT_WINDOW_MS,
     ) -> dict[str, str]:
-        """Return the four authentication headers for one request. Source: API §1.3."""
-        text = signing_text(instruction, fields, timestamp_ms, window_ms)
-        return self._signed_headers(text, timestamp_ms, window_ms)
+        """Return the four authentication headers for the `parameters_text` of a request, or of each of its orders.
 
-    def batch_headers(
-        self,
-        instruction: str,
-        batch: Sequence[Fields],
-        timestamp_ms: int,
-        window_ms: int = DEFAULT_WINDOW_MS,
-    ) -> dict[str, str]:
-        """Return the four authentication headers for a list of orders."""
-        text = batch_signing_text(instruction, batch, timestamp_ms, window_ms)
-        return self._signed_headers(text, timestamp_ms, window_ms)
-
-    def _signed_headers(self, text: str, timestamp_ms: int, window_ms: int) -> dict[str, str]:
+        Source:   API §1.3, §1.4.
+        """
+        text = text_to_sign(instruction, parameters_texts, timestamp_ms, window_ms)
         return {
             "X-API-Key": self.api_key,
             "X-Signature": self.sign(text),

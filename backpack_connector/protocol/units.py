@@ -17,6 +17,8 @@ PERCENT_PER_UNIT = Decimal(100)
 
 # No number of money is written longer; 1e999999999 would be a gigabyte of zeros.
 _MAX_WRITTEN_DIGITS = 1_000
+# Text of this length without an exponent is far from that limit, and needs no look at the digits.
+_SHORT_TEXT = 100
 
 # A millisecond stamp passes this in the year 5138, a microsecond stamp passed it in 1973.
 _MILLISECONDS_BELOW = 100_000_000_000_000
@@ -103,13 +105,19 @@ def decimal_text(number: Decimal) -> str:
 
     Raises:   ConfigurationError, a ValueError, for NaN, an infinity, or a number of more than a thousand digits.
     """
+    text = str(number)
+    if len(text) <= _SHORT_TEXT and "E" not in text and number.is_finite():
+        return _without_trailing_zeros(text)
     if not number.is_finite():
         raise ConfigurationError(f"{shown(number)} cannot be sent as a number")
     _, digits, exponent = number.as_tuple()
     assert isinstance(exponent, int)
     if len(digits) + abs(exponent) > _MAX_WRITTEN_DIGITS:
         raise ConfigurationError(f"{shown(number)} has too many digits to be sent")
-    text = format(number, "f")
+    return _without_trailing_zeros(format(number, "f"))
+
+
+def _without_trailing_zeros(text: str) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text

@@ -5,6 +5,7 @@ The line has a round trip of 50 ms, and a new connection costs two more (`server
 
 import asyncio
 import json
+import math
 import os
 import time
 import urllib.request
@@ -154,6 +155,12 @@ class CancelAll:
     async def _cancel(self, seeded: _Seeded) -> tuple[float, int]:
         connector = seeded.side.connector
         await seeded.side.close()  # no connection is left from the round before
+        if connector is not self._plain.side.connector:
+            # What a running bot has: a private stream that works, and since then a list without orders of others.
+            connector._evidence.subscribed()
+            connector._evidence.compared(connector._evidence.connection)
+            connector._others_possible_s = -math.inf
+            connector.warn_of_unknown_orders([], is_complete=True)
         await seeded.seed(self._orders)
         await connector._update_all_balances()  # one is warm, as from the last poll
         seeded.requests()

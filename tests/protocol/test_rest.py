@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from backpack_connector.protocol.endpoints import endpoint
 from backpack_connector.protocol.enums import Side
 from backpack_connector.protocol.errors import ConfigurationError, OrderNotFound, Unavailable, WireFormatError
-from backpack_connector.protocol.rest import build_request, query_and_body, read_response, read_server_time
+from backpack_connector.protocol.rest import build_request, read_response, read_server_time, ready_body
 from backpack_connector.protocol.signing import Credentials, is_signed_by
 from tests.protocol.samples import BOUNDED, names, sample
 
@@ -126,6 +126,8 @@ def test_an_operation_without_parameters_signs_its_instruction() -> None:
         ("execute_order_batch", {}, SIGNER, 7, "at least one order"),
         ("execute_order_batch", [], SIGNER, 7, "at least one order"),
         ("execute_order_batch", None, SIGNER, 7, "at least one order"),
+        ("execute_order_batch", ready_body({}), SIGNER, 7, "at least one order"),
+        ("get_balances", ready_body({}), SIGNER, 7, "one set of parameters"),
         ("execute_order", {"price": 0.1}, SIGNER, 7, "type float cannot be sent"),
     ],
 )
@@ -146,12 +148,27 @@ def test_a_float_in_an_unsigned_body_is_refused_too() -> None:
     [
         ("get_open_orders", {"symbol": "SOL_USDC", "x": None}, ({"symbol": "SOL_USDC"}, None)),
         ("get_balances", None, ({}, None)),
-        ("cancel_order", {"orderId": "7", "x": True}, (None, {"orderId": "7", "x": True})),
-        ("execute_order_batch", [{"price": Decimal("1.50")}, {}], (None, [{"price": "1.5"}, {}])),
+        ("cancel_order", {"orderId": "7", "x": True}, ({}, b'{"orderId":"7","x":true}')),
+        ("execute_order_batch", [{"price": Decimal("1.50")}, {}], ({}, b'[{"price":"1.5"},{}]')),
     ],
 )
 def test_parameters_travel_in_the_query_or_in_the_body(operation: str, parameters: Any, travels: Any) -> None:
-    assert query_and_body(endpoint(operation), parameters) == travels
+    request = build_request(endpoint(operation), parameters, credentials=SIGNER, timestamp_ms=7)
+    assert (request.query, request.body) == travels
+
+
+@BOUNDED
+@given(st.lists(FIELDS, min_size=1, max_size=3))
+def test_what_was_made_ready_before_is_the_same_request(batch: list[dict[str, Any]]) -> None:
+    ready = [ready_body(fields) for fields in batch]
+    for operation, raw, prepared in (
+        ("execute_order_batch", batch, ready),
+        ("execute_order_batch", batch, [batch[0], *ready[1:]]),
+        ("execute_order", batch[0], ready[0]),
+    ):
+        row = endpoint(operation)
+        expected = build_request(row, raw, credentials=SIGNER, timestamp_ms=7)
+        assert build_request(row, prepared, credentials=SIGNER, timestamp_ms=7) == expected  # type: ignore[arg-type]
 
 
 def test_json_numbers_keep_every_digit() -> None:

@@ -17,6 +17,7 @@ from backpack_connector.protocol.signing import (
     batch_signing_text,
     generate_key_pair,
     is_signed_by,
+    parameters_text,
     present_fields,
     signing_text,
     value_text,
@@ -153,7 +154,7 @@ def test_generated_pairs_are_new_unless_a_seed_is_given() -> None:
 
 def test_headers_and_subscriptions_carry_key_signature_time_and_window() -> None:
     signer = credentials()
-    headers = signer.headers("balanceQuery", None, 1614550000000)
+    headers = signer.headers("balanceQuery", [""], 1614550000000)
     assert headers["X-API-Key"] == K1["api_key"]
     assert (headers["X-Timestamp"], headers["X-Window"]) == ("1614550000000", "5000")
     assert signer.subscription_signature(1614550000000) == [
@@ -162,7 +163,7 @@ def test_headers_and_subscriptions_carry_key_signature_time_and_window() -> None
         "1614550000000",
         "5000",
     ]
-    batch = signer.batch_headers("orderExecute", [{"a": "1"}, {"a": "2"}], 7)
+    batch = signer.headers("orderExecute", [parameters_text({"a": "1"}), parameters_text({"a": "2"})], 7)
     assert batch["X-Signature"] == signer.sign(
         "instruction=orderExecute&a=1&instruction=orderExecute&a=2&timestamp=7&window=5000"
     )

@@ -11,6 +11,7 @@ import pytest
 
 from backpack_connector.protocol.endpoints import ENDPOINTS, Endpoint, endpoint
 from backpack_connector.protocol.errors import ConfigurationError
+from backpack_connector.protocol.signing import parameters_text, present_fields
 from backpack_connector.simulator import Simulator, running_simulator
 from tests.protocol.samples import body as sample_body
 from tests.simulator.support import SYMBOL, Client, assert_sound, limit, same_kind, state_of
@@ -203,7 +204,7 @@ async def test_histories_tell_their_pages_in_headers(simulator: Simulator, alice
     for _ in range(5):
         await alice.call("execute_order", {**ORDER, "quantity": "0.01"})
     query = {"limit": "2", "offset": "2"}
-    headers = alice.credentials.headers("orderHistoryQueryAll", query, alice.now_ms())
+    headers = alice.credentials.headers("orderHistoryQueryAll", [parameters_text(query)], alice.now_ms())
     url = f"{simulator.rest_url}/wapi/v1/history/orders"
     async with alice.session.get(url, params=query, headers=headers) as response:
         pages = {name: response.headers[name] for name in ("X-PAGE-COUNT", "X-CURRENT-PAGE", "X-PAGE-SIZE", "X-TOTAL")}
@@ -324,9 +325,8 @@ async def odd_call(client: Client, row: Endpoint, fields: dict[str, Any], chance
     query = {} if row.sends_body else {name: json.dumps(value).strip('"') for name, value in fields.items()}
     headers: dict[str, str] = {}
     with contextlib.suppress(ConfigurationError):  # a value that cannot be signed goes out unsigned
-        sign = client.credentials.batch_headers if row.is_batch else client.credentials.headers
-        signed: Any = [fields] if row.is_batch else (fields if row.sends_body else query)
-        headers = sign(row.instruction, signed, client.now_ms()) if row.instruction else {}
+        texts = [parameters_text(present_fields(fields if row.sends_body else query))]
+        headers = client.credentials.headers(row.instruction, texts, client.now_ms()) if row.instruction else {}
     url = client.simulator.rest_url + row.path
     async with client.session.request(row.method, url, params=query, data=body, headers=headers) as response:
         return response.status, await response.text()

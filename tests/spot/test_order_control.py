@@ -12,10 +12,9 @@ from hummingbot.core.data_type.common import OrderType, PositionAction, TradeTyp
 
 from backpack_connector.backpack_exchange import BackpackExchange
 from backpack_connector.order_control import OrderControl, default_control, read_control
-from backpack_connector.protocol.endpoints import endpoint
 from backpack_connector.protocol.enums import MarketType, SelfTradePrevention, TriggerBy
 from backpack_connector.protocol.errors import ConfigurationError
-from backpack_connector.protocol.rest import query_and_body
+from backpack_connector.protocol.rest import body_fields
 
 LIMIT, LIMIT_MAKER, MARKET = OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.MARKET
 
@@ -34,7 +33,7 @@ def sent(control: OrderControl, amount: str = "2") -> Any:
     fitted = control.on_steps(
         lambda price: price // Decimal("0.01") * Decimal("0.01"), lambda size: size, Decimal(amount)
     )
-    return query_and_body(endpoint("execute_order"), fitted.wire_fields())[1]
+    return body_fields(fitted.wire_fields())
 
 
 # What is read

@@ -103,7 +103,7 @@ class Perpetual(BackpackExchange):
 async def test_f01_spot_and_perpetual_orders_of_the_same_moment_have_different_ids(
     frozen_process: None, key_pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backpack_connector.order_placement.safe_ensure_future", lambda task: task.close())
+    monkeypatch.setattr("backpack_connector.order_placement.begin_alone", lambda task: task.close())
     connectors = [kind(*key_pair) for kind in (BackpackExchange, Perpetual, BackpackExchange)]
     ids = [connector.buy("SOL-USDC", Decimal(1)) for _ in range(50) for connector in connectors]
     assert len(set(ids)) == len(ids) == 150
@@ -113,7 +113,7 @@ async def test_f01_spot_and_perpetual_orders_of_the_same_moment_have_different_i
 async def test_f01_buy_and_sell_take_their_ids_from_that_sequence(
     side: str, frozen_process: None, key_pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backpack_connector.order_placement.safe_ensure_future", lambda task: task.close())
+    monkeypatch.setattr("backpack_connector.order_placement.begin_alone", lambda task: task.close())
     first, second = BackpackExchange(*key_pair), BackpackExchange(*key_pair)
     ids = [int(getattr(connector, side)("SOL-USDC", Decimal(1))) for connector in (first, second, first)]
     assert ids == [ids[0], ids[0] + 1, ids[0] + 2]

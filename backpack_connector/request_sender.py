@@ -1,0 +1,94 @@
+"""Send the connector's requests: counted, signed with the exchange's time, sent once, and read.
+
+It stands in the place of Hummingbot's REST assistant, which copies each request and encodes its body three times. What
+the assistant promises is kept: a place in the throttler before the signature, so that a request that waited is stamped
+when it leaves. Only the exchange's time is asked for before that place is taken, not after. The session is the one that
+Hummingbot's connectors share. Whoever asks the connector's factory for an assistant gets one that counts, signs and
+reads in the same way.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+from hummingbot.connector.time_synchronizer import TimeSynchronizer
+from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
+
+from backpack_connector import backpack_constants as constants
+from backpack_connector import backpack_web_utils
+from backpack_connector.backpack_auth import BackpackAuth
+from backpack_connector.protocol.endpoints import Endpoint
+from backpack_connector.protocol.rest import Parameters, build_request
+from backpack_connector.request_budget import RequestBudget
+from backpack_connector.single_attempts import answer_to
+
+
+class ExchangeClock(TimeSynchronizer):
+    """Hummingbot's clock of an exchange, which averages its samples when one comes instead of at every look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._settled_offset_ms: float | None = None
+
+    @property
+    def time_offset_ms(self) -> float:
+        """Return how far the exchange is ahead of this machine's counter; of its clock while there is no sample."""
+        if not self._time_offset_ms:
+            return float(super().time_offset_ms)
+        if self._settled_offset_ms is None:
+            self._settled_offset_ms = float(super().time_offset_ms)
+        return self._settled_offset_ms
+
+    def add_time_offset_ms_sample(self, offset: float) -> None:
+        """Take a sample."""
+        super().add_time_offset_ms_sample(offset)
+        self._settled_offset_ms = None
+
+    def clear_time_offset_ms_samples(self) -> None:
+        """Forget all samples."""
+        super().clear_time_offset_ms_samples()
+        self._settled_offset_ms = None
+
+
+class RequestSender:
+    """Sends the requests of one connector."""
+
+    def __init__(
+        self,
+        budget: RequestBudget,
+        auth: BackpackAuth,
+        clock: TimeSynchronizer,
+        server_time_ms: Callable[[], Any],
+        domain: str,
+    ) -> None:
+        self._budget = budget
+        self._auth = auth
+        self._clock = clock
+        self._server_time_ms = server_time_ms
+        self._domain = domain
+
+    async def send(self, row: Endpoint, parameters: Parameters, headers: dict[str, str] | None = None) -> Any:
+        """Send one operation once, and return its decoded data, None for an empty answer.
+
+        Raises:   RequestError by meaning; ConfigurationError before anything is sent; WireFormatError.
+        """
+        # Before the place is taken: a request that waits for the time afterwards arrives when the window has moved on.
+        was_known = row.is_signed and await self._learn_time()
+        await self._budget.acquire(row.operation_id)
+        if row.is_signed:
+            if was_known:
+                await self._learn_time()  # it may have been forgotten meanwhile
+            request = self._auth.signed_request(row, parameters)
+        else:
+            request = build_request(row, parameters)
+        base_url = backpack_web_utils.rest_base(self._domain)
+        return await answer_to(request, await _session(), base_url, constants.REQUEST_TIMEOUT_S, headers)
+
+    async def _learn_time(self) -> bool:
+        if not self._clock._time_offset_ms:  # nothing is signed without the exchange's time (F34)
+            await self._clock.update_server_time_if_not_initialized(self._server_time_ms())
+        return bool(self._clock._time_offset_ms)
+
+
+async def _session() -> aiohttp.ClientSession:
+    return await ConnectionsFactory()._get_shared_client()
