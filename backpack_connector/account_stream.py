@@ -40,6 +40,8 @@ class AccountStream(_Base):
     _is_key_refused = False
     _latest_timestamp = inf
     _latest_asked_s = -inf
+    followed_queue: "asyncio.Queue[Any] | None" = None
+    """The queue of frames that the listener empties, while it does."""
 
     def _new_evidence(self) -> StreamEvidence:
         return StreamEvidence(self.logger(), self._doubt_user_stream)
@@ -114,19 +116,29 @@ class AccountStream(_Base):
         return self._latest_timestamp
 
     async def _user_stream_event_listener(self) -> None:
-        async for event in self._iter_user_event_queue():
-            try:
-                message = parse_message(event, self.latest_timestamp)
-                if self._evidence.is_waiting:
-                    self._evidence.take(message)
-                self._on_account_message(message)
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:  # noqa: BLE001 - boundary of the listener: no frame may end it (F41)
-                is_explained = isinstance(error, WireFormatError)
-                self.logger().error("Unexpected error in user stream listener loop.", exc_info=not is_explained)
-                self.logger().warning(f"A message of the private stream was skipped: {error}")
-                self._ask_soon()
+        self.followed_queue = self._user_stream_tracker.user_stream
+        try:
+            async for event in self._iter_user_event_queue():
+                self._hear(event, None)
+        finally:
+            self.followed_queue = None
+
+    def hear_at_once(self, message: OrderUpdate) -> None:
+        """Apply a message where its frame arrives; only for whom `followed_queue` is empty, or it would overtake."""
+        self._hear(None, message)
+
+    def _hear(self, frame: Any, message: Any) -> None:
+        try:
+            if message is None:
+                message = parse_message(frame, self.latest_timestamp)
+            if self._evidence.is_waiting:
+                self._evidence.take(message)
+            self._on_account_message(message)
+        except Exception as error:  # noqa: BLE001 - boundary of the listener: no frame may end it (F41)
+            is_explained = isinstance(error, WireFormatError)
+            self.logger().error("Unexpected error in user stream listener loop.", exc_info=not is_explained)
+            self.logger().warning(f"A message of the private stream was skipped: {error}")
+            self._ask_soon()
 
     def _on_account_message(self, message: Any) -> None:
         """Apply one message; a subclass adds what only its market has."""

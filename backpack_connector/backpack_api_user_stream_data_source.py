@@ -22,10 +22,10 @@ from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
 from backpack_connector import backpack_constants as constants
 from backpack_connector.backpack_auth import BackpackAuth
-from backpack_connector.backpack_web_utils import connected_stream
+from backpack_connector.backpack_web_utils import connected_stream, deliver_frames
 from backpack_connector.protocol.errors import AuthenticationRefused, shown
-from backpack_connector.protocol.messages import stream_of
-from backpack_connector.protocol.streams import subscribe_frame
+from backpack_connector.protocol.messages import decoded_frame, quick_order_update, stream_of
+from backpack_connector.protocol.streams import ORDER_UPDATES, subscribe_frame
 from backpack_connector.reconnect import first_to_end, keep_connected
 
 if TYPE_CHECKING:
@@ -113,7 +113,29 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         self._subscribed_at = time.time()
         self._probation_ends_s = time.monotonic() + PROBATION_S
 
-    async def _process_event_message(self, event_message: Any, queue: "asyncio.Queue[Any]") -> None:
+    async def _process_websocket_messages(self, websocket_assistant: WSAssistant, queue: "asyncio.Queue[Any]") -> None:
+        def take(text: str) -> None:
+            if not self._is_heard_at_once(text, queue):
+                self._on_frame(decoded_frame(text), queue)
+
+        await deliver_frames(websocket_assistant, take)
+
+    def _is_heard_at_once(self, text: str, queue: "asyncio.Queue[Any]") -> bool:
+        """Pass an order's message on without queue and task, where the connector listens and has heard all before it.
+
+        Whoever listens to a queue of his own finds every frame there, as Hummingbot has it.
+        """
+        if queue is not self._connector.followed_queue or not queue.empty():
+            return False
+        message = quick_order_update(text, self._connector.latest_timestamp)
+        if message is None:
+            return False
+        if self._doubted_stream == ORDER_UPDATES:
+            self._doubted_stream = None
+        self._connector.hear_at_once(message)
+        return True
+
+    def _on_frame(self, event_message: Any, queue: "asyncio.Queue[Any]") -> None:
         if isinstance(event_message, dict) and event_message.get("error") is not None:
             self._subscribed_at = None  # at once: the session ends a moment later
             raise AuthenticationRefused(f"the exchange refused the subscription: {shown(event_message['error'])}")

@@ -1,6 +1,7 @@
 """Build URLs and web assistants, ask for the server's time, and read answers into data or typed errors."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -101,6 +102,29 @@ class StreamConnection(WSConnection):
         except aiohttp.WebSocketError as error:
             raise ConnectionError(f"a frame could not be taken: {error}") from error
 
+    async def deliver(self, take: Callable[[str], None]) -> None:
+        """Call somebody with the text of each frame until the connection is closed from this side.
+
+        It stands for `WSAssistant.iter_messages` with `receive`, and keeps what they do: the time of the last frame,
+        answers to pings, an error when the connection is lost. What it leaves out is five coroutines a frame, and
+        post-processors, of which our factory has none. As there, frames that have arrived are taken without a pause.
+
+        Raises:   ConnectionError when the connection is lost; whatever `take` raises.
+        """
+        text, socket = aiohttp.WSMsgType.TEXT, self._connection
+        while self._connected:
+            frame = await socket.receive(self._message_timeout)
+            self._last_recv_time = time.time()
+            if frame.type is text:
+                take(frame.data)
+                continue
+            try:
+                message = await self._process_message(frame)
+            except aiohttp.WebSocketError as error:
+                raise ConnectionError(f"a frame could not be taken: {error}") from error
+            if message is not None and message.type is aiohttp.WSMsgType.BINARY:
+                take(f"a binary frame, {message.data[:50]!r}")  # no text of the exchange, as its reader says
+
     @staticmethod
     def _build_resp(msg: aiohttp.WSMessage) -> WSResponse:
         try:
@@ -195,6 +219,11 @@ async def connected_stream(factory: WebAssistantsFactory, domain: str) -> WSAssi
     connecting = assistant.connect(ws_url=ws_url(domain), ping_timeout=HEARTBEAT_S)
     await asyncio.wait_for(connecting, timeout=CONNECT_TIMEOUT_S)
     return assistant
+
+
+async def deliver_frames(assistant: WSAssistant, take: Callable[[str], None]) -> None:
+    """Call somebody with the text of each frame of a `connected_stream`: see `StreamConnection.deliver`."""
+    await assistant._connection.deliver(take)
 
 
 def create_throttler() -> RequestBudget:

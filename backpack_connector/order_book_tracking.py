@@ -5,7 +5,7 @@ import math
 import time
 from typing import Any
 
-from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
+from hummingbot.core.data_type.order_book_tracker import OrderBookTracker, OrderBookTrackerMetrics
 
 from backpack_connector.backpack_api_order_book_data_source import CLOSED_PAIR_PAUSE_S, STREAM_LAG_S
 from backpack_connector.protocol.errors import BackpackError
@@ -31,6 +31,12 @@ class BackpackOrderBookTracker(OrderBookTracker):
     def ready(self) -> bool:
         """Tell whether every book has been started and none has missed anything."""
         return bool(super().ready) and self._data_source.are_books_in_sequence
+
+    @property
+    def metrics(self) -> OrderBookTrackerMetrics:
+        """Return Hummingbot's counters as of now."""
+        self._data_source.count_changes()
+        return self._metrics
 
     def start(self) -> None:
         """Start the books and the streams; the books wait for the streams."""

@@ -1,6 +1,5 @@
 """Translate parsed messages of the exchange into Hummingbot's types; the only place that knows both vocabularies."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 
 from hummingbot.connector.trading_rule import TradingRule
@@ -8,7 +7,6 @@ from hummingbot.core.data_type.common import OrderType as HummingbotOrderType
 from hummingbot.core.data_type.common import TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, TradeUpdate
 from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
-from hummingbot.core.data_type.order_book_row import OrderBookRow
 from hummingbot.core.data_type.trade_fee import (
     AddedToCostTradeFee,
     DeductedFromReturnsTradeFee,
@@ -20,7 +18,6 @@ from backpack_connector.protocol.enums import OrderStatus, OrderType, Side
 from backpack_connector.protocol.errors import WireFormatError
 from backpack_connector.protocol.messages import OrderUpdate, PublicTrade
 from backpack_connector.protocol.models import Fill, Market
-from backpack_connector.protocol.wire import finite_number
 
 ORDER_STATES: dict[OrderStatus, OrderState] = {
     OrderStatus.NEW: OrderState.OPEN,
@@ -112,17 +109,6 @@ def trade_update_of_message(order: InFlightOrder, message: OrderUpdate, fee: Tra
         fee=fee,
         is_taker=not is_maker,
     )
-
-
-def book_rows(levels: Sequence[tuple[str, str]], update_id: int, where: str) -> list[OrderBookRow]:
-    """Return levels as the rows that Hummingbot's order book takes; it computes in floats (ARCHITECTURE.md, D4).
-
-    Raises:   WireFormatError for a level that is no number of zero or more.
-    """
-    return [
-        OrderBookRow(finite_number(price, where), finite_number(quantity, where), update_id)
-        for price, quantity in levels
-    ]
 
 
 def trade_message(trade: PublicTrade, trading_pair: str) -> OrderBookMessage:

@@ -7,10 +7,10 @@ import time
 from hummingbot.core.data_type.order_book import OrderBook
 
 from backpack_connector.protocol.depth import DepthSequence
-from backpack_connector.protocol.messages import DepthUpdate
+from backpack_connector.protocol.messages import DepthUpdate, book_levels, set_changing_update_id
 from backpack_connector.protocol.models import DepthSnapshot
+from backpack_connector.protocol.streams import depth_stream
 from backpack_connector.reconnect import Backoff
-from backpack_connector.to_hummingbot import book_rows
 
 FIRST_RESYNC_PAUSE_S = 0.2
 LONGEST_RESYNC_PAUSE_S = 3.0
@@ -30,11 +30,14 @@ class TrackedBook:
     def __init__(self, trading_pair: str, symbol: str, book: OrderBook) -> None:
         self.trading_pair = trading_pair
         self.symbol = symbol
+        self.stream = depth_stream(symbol)
         self.book = book
         self.sequence: DepthSequence[DepthUpdate] = DepthSequence()
         self.backoff = Backoff(FIRST_RESYNC_PAUSE_S, LONGEST_RESYNC_PAUSE_S)
         self.resync: asyncio.Future[None] | None = None
         self.last_trade_id = -1
+        self.changes = 0
+        """Updates applied since they were last counted."""
         self.spliced_at = -math.inf
         self.is_closed = False
         self.connection = 0
@@ -65,21 +68,20 @@ class TrackedBook:
         """Splice a snapshot in and return the updates to apply after it; None when it is too old to use."""
         where = f"get_depth {self.symbol}"
         # Read the levels first: a malformed snapshot must leave the sequence as it was.
-        bids = book_rows(snapshot.bids, snapshot.update_id, where)
-        asks = book_rows(snapshot.asks, snapshot.update_id, where)
+        bids = book_levels(snapshot.bids, where)
+        asks = book_levels(snapshot.asks, where)
         replay = self.sequence.snapshot(snapshot.update_id)
         if replay is not None:
+            set_changing_update_id(snapshot.update_id)
             self.book.apply_snapshot(bids, asks, snapshot.update_id)
         return replay
 
     def apply(self, update: DepthUpdate) -> None:
         """Apply an update that the sequence let through."""
-        where = f"depth.{self.symbol}"
-        self.book.apply_diffs(
-            book_rows(update.bids, update.last_update_id, where),
-            book_rows(update.asks, update.last_update_id, where),
-            update.last_update_id,
-        )
+        bids, asks = book_levels(update.bids, self.stream), book_levels(update.asks, self.stream)
+        set_changing_update_id(update.last_update_id)
+        self.book.apply_diffs(bids, asks, update.last_update_id)
+        self.changes += 1
 
     # The pace of the stream
 

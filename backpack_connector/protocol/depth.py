@@ -81,6 +81,18 @@ class DepthSequence(Generic[T]):
         self._add_to_buffer(first_id, last_id, payload, size)
         return Verdict.GAP
 
+    def advance(self, first_id: int, last_id: int) -> bool:
+        """Take an update that continues the book exactly, and is to be applied; tell of any other, and change nothing.
+
+        This is rule 4 alone, the usual case; `update` decides about what is refused here.
+        """
+        known_id = self._last_id
+        if known_id is None or first_id != known_id + 1 or last_id < first_id:
+            return False
+        self._last_id = last_id
+        self._follows_snapshot = False
+        return True
+
     def snapshot(self, last_id: int) -> list[T] | None:
         """Take a snapshot and return the buffered updates to replay over it, oldest first.
 

@@ -3,9 +3,12 @@
 The names of the wire's one-letter keys stand once, at the fields. Source: API §3.2, §3.4; tests/samples/ws.
 """
 
+import json
+import sys
+from contextvars import ContextVar
 from decimal import Decimal
 from math import inf
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 
@@ -38,6 +41,63 @@ class DepthUpdate(_Message, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.first_update_id > self.last_update_id:
             raise ValueError("the first update id is after the last one")
+
+
+_changing_update_id: ContextVar[int] = ContextVar("changing_update_id")
+
+_LevelNumber = Annotated[float, msgspec.Meta(ge=0, le=sys.float_info.max)]
+"""The bounds refuse what is negative, infinite or no number; `strict=False` reads it out of text."""
+
+
+class BookLevel(msgspec.Struct, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A level [price, quantity] in floats, as order books hold it (ARCHITECTURE.md, D4).
+
+    The names are those by which Hummingbot's order book reads a row. The update id is that of the change that is being
+    made, whoever asks, because writing it into each of a hundred levels takes longer than reading their prices.
+    """
+
+    price: _LevelNumber
+    amount: _LevelNumber
+    update_id = property(_changing_update_id.get)
+
+
+set_changing_update_id = _changing_update_id.set
+"""Say which update id the levels have that the order book is given next."""
+
+
+def book_levels(levels: Any, where: str) -> list[BookLevel]:
+    """Return levels of text as those that an order book takes.
+
+    Raises:   WireFormatError for a level that is no pair of numbers of zero or more.
+    """
+    return read(list[BookLevel], levels, where, is_strict=False)
+
+
+class QuickDepthUpdate(msgspec.Struct, gc=False):
+    """The content of `DepthUpdate`, read straight into levels; whether its ids are in order is left to the sequence."""
+
+    event_time_us: WireTime = msgspec.field(name="E")
+    symbol: str = msgspec.field(name="s")
+    first_update_id: WireId = msgspec.field(name="U")
+    last_update_id: WireId = msgspec.field(name="u")
+    asks: list[BookLevel] = msgspec.field(name="a")
+    bids: list[BookLevel] = msgspec.field(name="b")
+    engine_time_us: WireTime = msgspec.field(name="T", default=0)
+
+
+class QuickDepthFrame(msgspec.Struct, gc=False):
+    """A frame of a depth stream; what cannot be read as one is for `parse_message` to read or to refuse.
+
+    A number in place of a text, or the other way round, is read too; it can mean nothing else.
+    """
+
+    stream: str
+    data: QuickDepthUpdate
+
+
+read_quick_depth_frame = msgspec.json.Decoder(QuickDepthFrame, strict=False).decode
+UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What `read_quick_depth_frame` raises for any other frame."""
 
 
 class PublicTrade(_Message, frozen=True, kw_only=True):
@@ -168,6 +228,14 @@ _KINDS: dict[str, type[Any]] = {
 }
 
 
+def decoded_frame(text: str) -> Any:
+    """Return the JSON value in the text of a frame, or the text itself, which no reader takes for a message."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # also a number of 5,000 digits and deep nesting
+        return text
+
+
 def stream_of(frame: Any) -> str | None:
     """Return the stream name of a frame that carries data, or None for any other frame."""
     if isinstance(frame, dict) and "data" in frame:
@@ -198,3 +266,25 @@ def parse_message(frame: Any, latest_timestamp: float = inf) -> Message | None:
 
 def _latest_time_of(message: _Message) -> float:
     return seconds_from_us(max(message.event_time_us, message.engine_time_us or 0))
+
+
+class _QuickOrderFrame(msgspec.Struct):
+    stream: str
+    data: OrderUpdate
+
+
+_read_quick_order_frame = msgspec.json.Decoder(_QuickOrderFrame).decode
+
+
+def quick_order_update(text: str, latest_timestamp: float = inf) -> OrderUpdate | None:
+    """Return the message in the text of a frame of `account.orderUpdate`, or None for any other text.
+
+    It refuses what `parse_message` refuses; what it leaves is for that to read.
+    """
+    try:
+        frame = _read_quick_order_frame(text)
+    except UNREADABLE:
+        return None
+    if frame.stream != ORDER_UPDATES or _latest_time_of(frame.data) > latest_timestamp:
+        return None
+    return frame.data

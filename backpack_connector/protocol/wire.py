@@ -1,13 +1,12 @@
 """Read decoded JSON into frozen structs, or say in one sentence what is wrong with it and where."""
 
-import math
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 
-from .errors import WireFormatError, plain, shown
+from .errors import WireFormatError, plain
 
 WireTime = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """A time in whole units since the epoch; the bounds keep its conversion to float seconds from overflowing."""
@@ -29,6 +28,7 @@ NotNegative = Annotated[Decimal, "not negative"]
 _MAX_PLACES = 60
 _MAX_MAGNITUDE = 30
 _WHERE_LIMIT = 120
+_ZERO = Decimal(0)
 
 
 class WireStruct(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -39,10 +39,36 @@ class WireStruct(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """
 
     def __post_init__(self) -> None:
-        for name, least in _decimal_fields_of(type(self)):
+        names = _decimal_fields_of(type(self))
+        if not names or _are_ordinary(self, names):
+            return
+        for name, least in names:
             value = getattr(self, name)
             if value is not None and (problem := _problem_of(value, least)) is not None:
                 raise ValueError(f"{name} is {problem}")
+
+
+# Sums exactly, or raises: so the sum has the most places and at least the magnitude of what it was made of.
+_EXACT = Context(prec=_MAX_PLACES + _MAX_MAGNITUDE + 2, traps=[Inexact, InvalidOperation, Overflow])
+
+
+def _are_ordinary(struct: Any, names: tuple[tuple[str, str], ...]) -> bool:
+    """Tell of all numbers of a payload at once that `_problem_of` finds nothing; false means that it may find some."""
+    add, total = _EXACT.add, _ZERO
+    try:
+        for name, least in names:
+            number = getattr(struct, name)
+            if number is None:
+                continue
+            if least and number.is_signed():
+                return False
+            if number:
+                total = add(total, number if least else number.copy_abs())
+            elif least == "positive" or _problem_of(number, "") is not None:
+                return False  # a zero leaves no trace in a sum, whatever its exponent
+    except ArithmeticError:
+        return False
+    return _problem_of(total, "") is None
 
 
 def _problem_of(number: Decimal, least: str) -> str | None:
@@ -73,27 +99,13 @@ def _decimal_fields_of(cls: type) -> tuple[tuple[str, str], ...]:
 _T = TypeVar("_T")
 
 
-def read(kind: type[_T], payload: Any, where: str) -> _T:
-    """Return a decoded JSON value as the given struct or type.
+def read(kind: type[_T], payload: Any, where: str, *, is_strict: bool = True) -> _T:
+    """Return a decoded JSON value as the given struct or type; numbers out of text only where it is not strict.
 
     Raises:   WireFormatError naming `where` (an operation or a stream) and the path inside the payload.
     """
     try:
-        return msgspec.convert(payload, kind)
+        return msgspec.convert(payload, kind, strict=is_strict)
     except (msgspec.ValidationError, ValueError, TypeError, OverflowError) as error:
         # `from None`: the library's message may quote megabytes of what was sent.
         raise WireFormatError(f"{plain(where, _WHERE_LIMIT)}: {plain(str(error))}") from None
-
-
-def finite_number(text: Any, where: str) -> float:
-    """Return a price or size level as a float, as order books hold it.
-
-    Raises:   WireFormatError for anything that is not a finite number of zero or more.
-    """
-    try:
-        number = float(text)
-    except (TypeError, ValueError, OverflowError):
-        raise WireFormatError(f"{where}: expected a number, got {shown(text)}") from None
-    if not math.isfinite(number) or number < 0:
-        raise WireFormatError(f"{where}: expected a number of zero or more, got {shown(text)}")
-    return number

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz.mutations import mutations, nested
-from tests.fuzz.targets import READERS, TARGETS, Violation, encoded, read_answer, read_failure, read_frame
+from tests.fuzz.targets import (
+    READERS,
+    TARGETS,
+    Violation,
+    encoded,
+    read_answer,
+    read_failure,
+    read_frame,
+    read_text_of_frame,
+)
 from tests.protocol.samples import BOUNDED, body, frame, names
 
 ANSWERS = [name for name in names("rest") if name.endswith(".200") and name.partition(".")[0] in READERS]
@@ -30,6 +39,7 @@ def test_no_spoilt_answer_escapes(name: str) -> None:
 def test_no_spoilt_frame_escapes(name: str) -> None:
     for done, spoilt in mutations(frame(name)):
         _try(read_frame, spoilt, done=done)
+        _try(read_text_of_frame, encoded(spoilt).decode(), done=done)
 
 
 @pytest.mark.parametrize("name", FAILURES)

@@ -271,3 +271,26 @@ def test_large_updates_take_more_of_the_buffer_and_the_newest_always_stays() -> 
     sequence.update(6, 6, "update 6", size=1_000)
     assert sequence.buffered_count == 1
     assert sequence.snapshot(4) is None, "the snapshot is older than what is buffered"
+
+
+@pytest.mark.parametrize(("first_id", "last_id"), [(11, 11), (11, 15)])
+def test_advance_takes_what_continues_exactly(first_id: int, last_id: int) -> None:
+    sequence = sequence_at(10)
+    assert sequence.advance(first_id, last_id)
+    assert sequence.last_update_id == last_id
+    # It followed the snapshot directly, so nothing may begin inside it any more.
+    assert sequence.update(last_id, last_id + 1, "") is GAP
+
+
+@pytest.mark.parametrize(("first_id", "last_id"), [(10, 11), (12, 12), (11, 10), (9, 9)])
+def test_advance_leaves_all_else_alone(first_id: int, last_id: int) -> None:
+    sequence = sequence_at(10)
+    assert not sequence.advance(first_id, last_id)
+    assert sequence.last_update_id == 10
+    assert sequence.update(9, 12, "") is APPLY
+
+
+def test_advance_takes_nothing_before_a_snapshot() -> None:
+    sequence: DepthSequence[str] = DepthSequence()
+    assert not sequence.advance(0, 1)
+    assert (sequence.is_synchronized, sequence.buffered_count) == (False, 0)

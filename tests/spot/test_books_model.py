@@ -1,6 +1,7 @@
 """Whatever the network does to updates and snapshots: a book in sequence is the exchange's book, and never crossed."""
 
 import asyncio
+import json
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,6 @@ import pytest
 from backpack_connector.backpack_api_order_book_data_source import BackpackAPIOrderBookDataSource
 from backpack_connector.protocol.enums import MarketType, OrderType, Side
 from backpack_connector.protocol.errors import Unavailable
-from backpack_connector.protocol.messages import parse_message
 from backpack_connector.protocol.streams import depth_stream
 from backpack_connector.protocol.symbols import trading_pair_of
 from backpack_connector.simulator.clock import wall_clock_us
@@ -100,6 +100,8 @@ class Market:
 class Connector:
     """The part of a connector that the data source asks; answers come from the market, late or not at all."""
 
+    latest_timestamp = 1e10
+
     def __init__(self, market: Market, chance: random.Random) -> None:
         self._market = market
         self._chance = chance
@@ -180,7 +182,7 @@ class Run:
 
     def _take(self, frames: Iterator[Any]) -> None:
         for frame in frames:
-            self._source._on_message(parse_message(frame))
+            self._source._on_frame(json.dumps(frame))
             self.seen.append(_check(self._source, self._market))
 
 

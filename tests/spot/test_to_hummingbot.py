@@ -20,7 +20,6 @@ from backpack_connector.to_hummingbot import (
     ORDER_STATES,
     ORDER_TYPES,
     SIDES,
-    book_rows,
     expiry_note,
     fill_of_message,
     spot_fill_fee,
@@ -172,17 +171,6 @@ def test_taker_fill_message() -> None:
 def test_bad_input_incomplete_fill_message_names_the_order(name: str) -> None:
     with pytest.raises(WireFormatError, match="the fill of order 9 is incomplete"):
         fill_of_message(a_message(**{name: None}))
-
-
-def test_book_rows() -> None:
-    (row,) = book_rows([("150.50", "0.000")], 5, "depth")
-    assert (row.price, row.amount, row.update_id) == (150.5, 0.0, 5)
-
-
-@pytest.mark.parametrize("level", [("x", "1"), ("1", "x"), ("NaN", "1"), ("1", "inf"), ("-1", "1"), ("1", "-1")])
-def test_bad_input_level_is_one_sentence(level: "tuple[str, str]") -> None:
-    with pytest.raises(WireFormatError, match=r"^depth\.SOL_USDC: expected a number"):
-        book_rows([("1", "1"), level], 5, "depth.SOL_USDC")
 
 
 @pytest.mark.parametrize(("is_buyer_maker", "trade_type"), [(True, TradeType.SELL), (False, TradeType.BUY)])
