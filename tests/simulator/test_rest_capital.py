@@ -190,7 +190,7 @@ async def test_what_cannot_be_read_is_refused_in_plain_text(opened: Client, fiel
 
 @pytest.mark.parametrize("operation", ["get_withdrawal_delay", "create_withdrawal_delay", "update_withdrawal_delay"])
 async def test_a_key_is_not_enough_for_the_delay(alice: Client, operation: str) -> None:
-    answer = await alice.call(operation, headers=alice.credentials.headers("withdraw", None, alice.now_ms()))
+    answer = await alice.call(operation, headers=alice.credentials.headers("withdraw", [""], alice.now_ms()))
     assert answer == (401, {"code": "UNAUTHORIZED", "message": "Unauthorized"})
 
 
