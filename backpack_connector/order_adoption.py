@@ -92,7 +92,8 @@ class OrderAdoption(_Base):
         Called whenever the network starts; the first time, Hummingbot has restored what it knows just before.
         """
         known = self.order_tracker.fillable_order
-        unknown = [record for record in self._journal.take_left_behind() if known(record.client_order_id) is None]
+        left_behind = self._journal.take_left_behind()
+        unknown = [record for record in left_behind if known(record.client_order_id) is None]
         ended, saved = self._ask_database({record.client_order_id for record in unknown})
         self.restore_tracking_states(saved)
         for record in unknown:
@@ -100,6 +101,10 @@ class OrderAdoption(_Base):
                 self._journal.ended(record.client_order_id)
             elif known(record.client_order_id) is None:
                 self._adopt_record(record)
+        for record in left_behind:
+            if self.order_tracker.is_over(record.client_order_id):
+                # Its end was told before the journal was opened, as when a strategy cancels what it finds restored.
+                self._journal.ended(record.client_order_id)
         for order in self.order_tracker.active_orders.values():
             self._follow_inherited(order)
 

@@ -20,6 +20,7 @@ from hummingbot.core.data_type.limit_order import LimitOrder
 from hummingbot.core.network_iterator import NetworkStatus
 
 from backpack_connector import order_reconciliation
+from backpack_connector.backpack_base import BackpackExchangeBase
 from backpack_connector.order_journal import Journal, OrderRecord, fingerprint, read_journals
 from backpack_connector.protocol.enums import Side
 from tests.spot.conditional_order import ConditionalOrder
@@ -345,6 +346,31 @@ async def test_what_hummingbot_restores_is_not_told_twice(start_bot: StartBot, v
     assert second.fills(order.client_order_id) == [(Decimal(149), Decimal("0.5"))]
     assert second.names(order.client_order_id) == ["OrderFilled"]
     assert open_ids(second, folder) == [order.client_order_id]
+
+
+async def test_an_order_whose_end_is_told_before_the_network_starts_is_nobodys_inheritance(
+    start_bot: StartBot, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await start_bot()
+    order = await first.open_buy("1", "149")
+    states = json.loads(json.dumps(first.connector.tracking_states))
+    await killed(first)
+    start_network = BackpackExchangeBase.start_network
+
+    async def start_after_a_cancel(connector: Any) -> None:
+        if connector.in_flight_orders:  # restored, and the strategy wants none of it
+            connector.cancel(order.trading_pair, order.client_order_id)
+            await until(lambda: not connector.in_flight_orders, "the cancel is told")
+        await start_network(connector)
+
+    monkeypatch.setattr(BackpackExchangeBase, "start_network", start_after_a_cancel)
+    second = await start_bot(tracking_states=states)
+    assert second.names(order.client_order_id) == ["OrderCancelled"]
+    assert open_ids(second, folder) == []
+    await killed(second)
+    third = await start_bot()
+    await third.poll()
+    assert third.names(order.client_order_id) == []
 
 
 async def test_what_hummingbot_restores_is_in_the_journal_from_then_on(start_bot: StartBot, folder: Path) -> None:
