@@ -11,6 +11,7 @@ Rule 2: an order that the bot did not place is never cancelled. The exchange can
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hummingbot.core.data_type.cancellation_result import CancellationResult
@@ -136,10 +137,16 @@ class OrderCancelling(_Base):
     async def _execute_order_cancel(self, order: InFlightOrder) -> str | None:
         """Cancel an order; whoever asks again while the answer is awaited gets the same answer."""
         running = self._cancels.get(order.client_order_id)
-        if running is None:
-            running = self._cancels[order.client_order_id] = begin(self._cancel_once(order))
-            running.add_done_callback(lambda _: self._cancels.pop(order.client_order_id, None))
+        if running is None or running.done():
+            running = begin(self._cancel_once(order))
+            if not running.done():  # it may have ended inside the call
+                self._cancels[order.client_order_id] = running
+                running.add_done_callback(partial(self._forget_cancel, order.client_order_id))
         return await asyncio.shield(running)
+
+    def _forget_cancel(self, client_order_id: str, ended: "asyncio.Task[str | None]") -> None:
+        if self._cancels.get(client_order_id) is ended:  # another may have begun since
+            del self._cancels[client_order_id]
 
     async def _give_up_cancels(self) -> None:
         """End the cancels whose answers are awaited, because the connector stops; they count as not done."""
