@@ -100,3 +100,9 @@ def test_a_complaint_stays_short_and_on_one_line() -> None:
             read(Payment, {"paidAmount": text}, text)
         assert len(str(caught.value)) < 500
         assert str(caught.value).isprintable()
+
+
+def test_numbers_that_are_odd_only_together_are_read() -> None:
+    text = "9" * 30
+    assert read(Payment, {"paidAmount": text, "executed": text}, "here").paid_amount == Decimal(text)
+    assert read(Payment, {"paidAmount": "1E+29", "executed": "1E-60"}, "here").executed == Decimal("1E-60")
