@@ -126,6 +126,7 @@ class RfqRest:
     def open_rfqs(self, query: Query) -> Prepared:
         """Answer get_open_rfqs: the account's own."""
         symbol, rfq_id, is_deferred = query.text("symbol"), query.integer("rfqId"), query.flag("deferredSettlement")
+        query.integer("subaccountId", maximum=2**16 - 1)
 
         def run(account_id: str) -> Answer:
             rows = [

@@ -6,7 +6,8 @@ that makes them matter; the others are noticed when nothing else is wrong.
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -23,6 +24,7 @@ from backpack_connector.order_placement import OrderPlacement
 from backpack_connector.order_reconciliation import OrderReconciler
 from backpack_connector.order_reports import OrderReports
 from backpack_connector.order_tracking import BackpackOrderTracker
+from backpack_connector.protocol.depth import DepthSequence
 from backpack_connector.protocol.errors import NoAnswer
 from backpack_connector.reconnect import Backoff
 from backpack_perpetual_connector.account_positions import AccountPositions
@@ -42,7 +44,7 @@ SECONDS = 90.0
 class Breakage:
     """A piece that is broken, the run that must see it, and the pattern of the sentence that it must say."""
 
-    apply: Callable[[], "mock._patch[Any]"]
+    apply: Callable[[], AbstractContextManager[Any]]
     sentence: str
     fault: str = "none"
     kind: str = "spot"
@@ -141,6 +143,21 @@ _PERPETUAL: dict[str, Any] = {"kind": "perpetual"}
 _FUNDED: dict[str, Any] = {"kind": "perpetual", "duration_s": 180.0, "rare_deed": "cancel_all"}
 _UNANSWERED: dict[str, Any] = {"fault": "answer_lost"}
 
+
+@contextmanager
+def _without_updates() -> Iterator[None]:
+    """Let no update reach a book, neither the quick way nor the checked one."""
+    with (
+        mock.patch.object(DepthSequence, "advance", _no),
+        mock.patch.object(book_data_source.TrackedBook, "apply", _nothing),
+    ):
+        yield
+
+
+def _no(*_: Any) -> bool:
+    return False
+
+
 BREAKAGES: Mapping[str, Breakage] = {
     # Orders
     "the end of an order is not applied": Breakage(_replaced(OrderReports, "_finish", _nothing), "it ended as"),
@@ -180,9 +197,7 @@ BREAKAGES: Mapping[str, Breakage] = {
         _replaced(BackpackExchange, "_fill_fee", _twice_the_fee), "was told, but is not so"
     ),
     # Books and readiness
-    "updates of a book are not applied": Breakage(
-        _replaced(book_data_source.TrackedBook, "apply", _nothing), "differs from the exchange's"
-    ),
+    "updates of a book are not applied": Breakage(_without_updates, "differs from the exchange's"),
     "a pair that is added is not there": Breakage(
         _replaced(BackpackOrderBookTracker, "add_trading_pair", _yes), "There is no book of", rare_deed="change_pairs"
     ),
