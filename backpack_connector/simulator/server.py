@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from backpack_connector.protocol.endpoints import ENDPOINTS, Endpoint
-from backpack_connector.protocol.errors import ConfigurationError, ErrorCode
+from backpack_connector.protocol.errors import ConfigurationError
 from backpack_connector.protocol.streams import DEPTH_WINDOWS_MS
 from backpack_connector.protocol.units import MICROSECONDS_PER_SECOND, decimal_text, seconds_from_ms
 
@@ -304,11 +304,8 @@ class Simulator:
     async def _answer(self, endpoint: Endpoint, request: web.Request) -> web.Response:
         if endpoint.is_signed:
             return await self._answer_signed(endpoint, request)
-        operation = self._public.operations.get(endpoint.operation_id)
-        if operation is None:
-            raise _not_simulated()
         self.pools.count(request.remote or "", endpoint, self._clock())
-        body = operation(Query(list(request.query.items())))
+        body = self._public.operations[endpoint.operation_id](Query(list(request.query.items())))
         if body is None:
             return web.Response(status=_NO_CONTENT)
         if isinstance(body, str):
@@ -332,16 +329,10 @@ class Simulator:
     async def _prepare(self, endpoint: Endpoint, request: web.Request) -> tuple[Any, Prepared]:
         """Return what the signature covers, and the parsed command."""
         if endpoint.sends_body:
-            operation = self._private.bodies.get(endpoint.operation_id)
-            if operation is None:
-                raise _not_simulated()
             body = decode_body(await request.read())
-            return body, operation(body)
-        query_operation = self._private.queries.get(endpoint.operation_id)
-        if query_operation is None:
-            raise _not_simulated()
+            return body, self._private.bodies[endpoint.operation_id](body)
         query = Query(list(request.query.items()))
-        return query.fields, query_operation(query)
+        return query.fields, self._private.queries[endpoint.operation_id](query)
 
     def _run(self, prepared: Prepared, account_id: str) -> Answer:
         answer = prepared.command(account_id)
@@ -358,10 +349,6 @@ def _check_is_local(request: web.Request) -> None:
 def _report_failure(task: "asyncio.Task[None]") -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         task.get_loop().call_exception_handler({"message": "a timer of the simulator has died", "exception": error})
-
-
-def _not_simulated() -> Refusal:
-    return Refusal(ErrorCode.NOT_IMPLEMENTED, "The simulator does not have this operation yet")
 
 
 def _json_response(body: Any, headers: Mapping[str, str] | None = None, status: int = 200) -> web.Response:

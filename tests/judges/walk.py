@@ -34,9 +34,6 @@ WRONG_WINDOW = '{"method":"SUBSCRIBE","params":["depth.100ms.SOL_USDC"]}'
 # The form of an address on Solana; nobody has its key.
 JUDGES_ADDRESS = "So11111111111111111111111111111111111111112"
 
-# Operations that the simulator answers with NOT_IMPLEMENTED; this list only becomes shorter.
-NOT_YET: set[str] = set()
-
 
 class Judge:
     """Ask a running simulator in the name of several accounts, and note what is not as specified."""
@@ -44,7 +41,6 @@ class Judge:
     def __init__(self, simulator: Simulator, session: aiohttp.ClientSession) -> None:
         self.simulator = simulator
         self.found: list[str] = []
-        self.missing: set[str] = set()
         self.asked: Counter[str] = Counter()
         self.rows: Counter[str] = Counter()
         self.answers: dict[tuple[str, int], list[Any]] = defaultdict(list)
@@ -54,7 +50,7 @@ class Judge:
         self._credentials.append(Credentials(*key_pair(1)))
 
     async def ask(self, operation_id: str, parameters: Parameters = None, *, who: int = 0, status: int = 200) -> Any:
-        """Return the body of an answer, or None when it is empty, refused or not there yet."""
+        """Return the body of an answer, or None when it is empty or refused."""
         row = endpoint(operation_id)
         request = build_request(
             row,
@@ -74,9 +70,6 @@ class Judge:
             kind = response.headers.get("Content-Type", "")
             body = json.loads(text) if kind.startswith("application/json") else text or None
             headers = set(response.headers)
-        if isinstance(body, dict) and body.get("code") == "NOT_IMPLEMENTED":
-            self.missing.add(operation_id)
-            return None
         if response.status != status:
             self.found.append(f"{operation_id} {parameters}: {response.status} instead of {status}, {text[:200]}")
             return None

@@ -6,6 +6,7 @@ from tests.spot.conftest import (  # noqa: F401
     alone,
     answers_are_current,
     bot,
+    folder,
     no_session_outlives_its_loop,
     no_settling,
     quick,

@@ -1,12 +1,14 @@
 """What tests of the spot connector get: a module that Hummingbot lacks, and a bot on a scripted exchange."""
 
 import asyncio
+import os
 import sys
 import types
 import unittest
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,6 +74,12 @@ def no_session_outlives_its_loop() -> Iterator[None]:
 def answers_are_current(monkeypatch: pytest.MonkeyPatch) -> None:
     """Believe an answer although a message came just before the question; the simulator's answers do not lag."""
     monkeypatch.setattr(stream_evidence, "ANSWER_LAG_S", 0.0)
+
+
+@pytest.fixture
+def folder() -> Path:
+    """Give the folder in which connectors keep their journals."""
+    return Path(os.environ["BACKPACK_JOURNAL"])
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Trade with bpx-py, Backpack's Python client on PyPI, unmodified but for its URLs; REST only, it has no streams.
 
-Run by tests/judges/test_outside.py in .venv-judges: python bpx_session.py REST_URL '[[KEY, SECRET], ...]' [PART ...]
+Run by tests/judges/test_outside.py in .venv-judges: python bpx_session.py REST_URL '[[KEY, SECRET], ...]'
 It ends with status 0 and one JSON object on stdout that says what it has seen, or with a traceback.
 Left out are its own mistakes (API §6, conflict 21): client ids sent as text when an order is asked for or cancelled,
 booleans in queries ("True" sent, "true" signed), the removed profit-and-loss history.
@@ -130,7 +130,7 @@ async def side_by_side(keys: list[str]) -> None:
     assert good(await AsyncPublic().get_status())["status"] == "Ok"
 
 
-def session(rest_url: str, keys: list[list[str]], parts: list[str]) -> dict[str, Any]:
+def session(rest_url: str, keys: list[list[str]]) -> dict[str, Any]:
     BaseAccount.BPX_API_URL = BasePublic.BASE_URL = f"{rest_url}/"
     maker, taker = (Account(*pair) for pair in keys)
     public = Public()
@@ -138,12 +138,9 @@ def session(rest_url: str, keys: list[list[str]], parts: list[str]) -> dict[str,
     orders = trading(maker, taker, public)
     market_data(public)
     balances = account(taker)
-    if "limits" in parts:
-        limits(taker)
-    if "lending" in parts:
-        lending(taker, maker, public)
-    if "capital" in parts:
-        capital(taker)
+    limits(taker)
+    lending(taker, maker, public)
+    capital(taker)
     asyncio.run(side_by_side(keys[1]))
     stranger = Account(keys[0][0], keys[1][1])
     refused(stranger.get_balances(), "INVALID_CLIENT_REQUEST")
@@ -151,5 +148,5 @@ def session(rest_url: str, keys: list[list[str]], parts: list[str]) -> dict[str,
 
 
 if __name__ == "__main__":
-    told = session(sys.argv[1], json.loads(sys.argv[2]), sys.argv[3:])
+    told = session(sys.argv[1], json.loads(sys.argv[2]))
     sys.stdout.write(json.dumps(told) + "\n")
