@@ -5,15 +5,15 @@ KILLS ?= 200
 SEED ?= 1
 PYTHON := .venv/bin/python
 
-.PHONY: demo test check bench chaos chaos-table fuzz kills fix docs environment judges judges-environment
+.PHONY: demo test check bench chaos chaos-table fuzz kills fix docs environment judges judges-environment browser-environment
 
 demo: environment  ## a real bot makes a market on the simulator for SECONDS, PERP=1 with futures; then its books are compared
 	@$(PYTHON) -m backpack_connector.demo --seconds $(SECONDS) $(if $(filter-out 0,$(PERP)),--perp)
 
-test: environment judges-environment  ## all tests: pure ones first, end-to-end last
+test: environment judges-environment browser-environment  ## all tests: pure ones first, end-to-end last
 	@$(PYTHON) -m pytest
 
-check: environment judges-environment  ## what must hold before a commit; `make fix` repairs the first two
+check: environment judges-environment browser-environment  ## what must hold before a commit; `make fix` repairs the first two
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
@@ -51,3 +51,6 @@ environment:
 
 judges-environment: environment
 	@bash .ci/judges-environment
+
+browser-environment:
+	@bash .ci/browser-environment

@@ -71,6 +71,7 @@ DEV = [
     'atheris>=3.1; sys_platform == "linux" and platform_machine == "x86_64"',  # `make fuzz`; no wheels for others
     "hypothesis>=6.100",
     "mypy>=1.11",
+    "playwright>=1.50",
     "pytest-asyncio>=0.24",
     "pytest-cov>=5",
     "pytest-timeout>=2.3",
@@ -90,7 +91,7 @@ setup(
     # With the root named, an editable install is one line in a .pth file; the alternative imports a finder, and with
     # it half of pathlib, at every start of Python.
     package_dir={"": "."},
-    package_data={"": ["py.typed", "*.json", "*.yml"]},
+    package_data={"": ["py.typed", "*.json", "*.yml"], "backpack_connector.simulator": ["web/*"]},
     install_requires=["aiohttp>=3.12", "bidict>=0.22.1", "msgspec>=0.18", "pynacl>=1.5", "rich>=13", "typer>=0.12"],
     extras_require={"hummingbot": HUMMINGBOT, "dev": DEV},
     entry_points={"console_scripts": ["backpack = backpack_connector.cli.main:main"]},

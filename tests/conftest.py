@@ -24,6 +24,7 @@ LATER = [
     "guard",
     "chaos",
     "benchmarks",
+    "page",
     "demo",
     "judges",
     "end_to_end",

@@ -44,9 +44,8 @@ def operation_counts() -> str:
 
 def fault_kinds() -> str:
     """Return the simulator's faults: what each does, what it can be limited to, and its parameters (* = needed)."""
-    sentences = re.findall(r"^\| `(\w+)` \| (.+) \|$", faults_kinds.__doc__ or "", re.MULTILINE)
     rows = []
-    for name, sentence in sentences:
+    for name, sentence in faults_kinds.kind_sentences().items():
         row = faults_kinds.KINDS[faults_kinds.FaultKind(name)]
         needed = [f"`{faults_kinds.WIRE_NAMES[field]}`*" for field in sorted(row.required)]
         further = [f"`{faults_kinds.WIRE_NAMES[field]}`" for field in sorted(row.scope | row.parameters)]

@@ -252,6 +252,11 @@ WIRE_NAMES: Mapping[str, str] = {field.name: field.encode_name for field in msgs
 _AT = re.compile(r" - at `\$(?:\[(\d+)\])?\.?(.*)`$")
 
 
+def kind_sentences() -> dict[str, str]:
+    """Return what each kind does, from the table of this module; nothing where Python has left out docstrings."""
+    return dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", __doc__ or "", re.MULTILINE))
+
+
 def read_faults(text: bytes | str) -> list[Fault]:
     """Read the JSON text of a list of faults.
 

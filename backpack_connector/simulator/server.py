@@ -1,7 +1,6 @@
 """Serve the simulated exchange over HTTP and WebSocket on one port of the loopback interface."""
 
 import asyncio
-import ipaddress
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -22,13 +21,17 @@ from .authentication import authenticate_request
 from .clock import Clock, MovableClock, ms_from_us, wall_clock_us
 from .control import read_advance, read_index_price
 from .engine import Exchange
+from .equity import EquityCurves
 from .events import Execution
 from .faults import Faults
 from .faults_kinds import read_faults
 from .faults_requests import Handler
 from .feeds import Feeds, Frame
 from .klines import give_past
+from .local_only import check_is_local, is_loopback
 from .markets import load_instruments
+from .overview import overview_payload
+from .payloads import Json
 from .pools import Pools
 from .refusals import BAD_REQUEST, ParseFailure, Refusal
 from .request_forms import Query, decode_body
@@ -38,6 +41,7 @@ from .rest_public import PublicRest
 from .sequencer import DEFAULT_TAKER_DELAY_S, Sequencer
 from .tape import STEP_US, Tape
 from .truth import truth_payload
+from .web_page import WebPage, account_in
 from .websocket import MAX_QUEUED_FRAMES, PING_INTERVAL_S, PONG_TIMEOUT_S, Hub, Session
 
 DEFAULT_HOST = "127.0.0.1"
@@ -56,16 +60,6 @@ _ACCEPTED = 202
 _NO_CONTENT = 204
 _UNAVAILABLE = 503
 _SORTED_JSON = msgspec.json.Encoder(order="sorted")
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine and nothing else."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Simulator:
@@ -103,6 +97,8 @@ class Simulator:
         self._public = PublicRest(self.exchange, self._clock, self.now_ms, self.faults)
         self._private = PrivateRest(self.exchange, self.faults.reads)
         self._capital_control = CapitalControl(self.exchange)
+        self._equity = EquityCurves(self.exchange)
+        self._page = WebPage(self._overview)
         self._new_session = partial(
             Session,
             self.hub,
@@ -197,6 +193,7 @@ class Simulator:
 
     def _on_second(self) -> Iterable[Frame]:
         self._run_parts()
+        self._equity.sample(self._clock())
         if self.faults.is_set:
             self.faults.on_second()
         return self._feeds.on_second()
@@ -228,6 +225,7 @@ class Simulator:
         application = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[self._meet_faults, _answer_errors])
         application.on_shutdown.append(self._close_sessions)
         application.router.add_get("/", self._stream)
+        application.router.add_routes(self._page.routes())
         application.router.add_get(TRUTH_PATH, self._truth)
         application.router.add_post(CLOCK_PATH, self._control_clock)
         application.router.add_post(PRICE_PATH, self._control_price)
@@ -250,26 +248,34 @@ class Simulator:
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         if not web.WebSocketResponse().can_prepare(request):
-            raise web.HTTPNotFound
+            return self._page.start_page(request)
         if self.faults.is_set and self.faults.refuses_connection():
             return web.Response(status=_UNAVAILABLE)
         return await self._new_session().serve(request)
 
     async def _truth(self, request: web.Request) -> web.Response:
-        _check_is_local(request)
-        account_id = request.query.get("account")
-        # A plus sign that was not URL-encoded arrives as a space, and keys contain plus signs but no spaces.
-        account_id = None if account_id is None else account_id.replace(" ", "+")
-        truth = truth_payload(self.exchange, seed=self.seed, now_us=self._clock(), account_id=account_id)
+        check_is_local(request)
+        truth = truth_payload(self.exchange, seed=self.seed, now_us=self._clock(), account_id=account_in(request))
         return _json_response(truth)
 
+    def _overview(self, account_id: str | None) -> Json:
+        return overview_payload(
+            self.exchange,
+            self._equity,
+            self.faults.payload(),
+            account_id=account_id,
+            connections=len(self.hub.sessions),
+            now_us=self._clock(),
+            seed=self.seed,
+        )
+
     async def _control_clock(self, request: web.Request) -> web.Response:
-        _check_is_local(request)
+        check_is_local(request)
         self.advance_clock(read_advance(decode_body(await request.read())))
         return _json_response({"timeUs": self._clock()})
 
     async def _control_price(self, request: web.Request) -> web.Response:
-        _check_is_local(request)
+        check_is_local(request)
         symbol, price = read_index_price(decode_body(await request.read()))
         self.set_index_price(symbol, price)
         market = self.exchange.markets[symbol]
@@ -282,23 +288,23 @@ class Simulator:
         )
 
     async def _control_capital(self, action: Callable[[Any], Any], request: web.Request) -> web.Response:
-        _check_is_local(request)
+        check_is_local(request)
         return _json_response(action(decode_body(await request.read())))
 
     async def _vault_keys(self, request: web.Request) -> web.Response:
-        _check_is_local(request)
+        check_is_local(request)
         return _json_response(self._capital_control.vault_keys())
 
     async def _set_faults(self, request: web.Request) -> web.Response:
-        _check_is_local(request)
+        check_is_local(request)
         return _json_response({"ids": self.faults.inject(*read_faults(await request.read()))})
 
     async def _show_faults(self, request: web.Request) -> web.Response:
-        _check_is_local(request)
+        check_is_local(request)
         return _json_response(self.faults.payload())
 
     async def _end_faults(self, request: web.Request) -> web.Response:
-        _check_is_local(request)
+        check_is_local(request)
         return _json_response({"ended": self.faults.end(Query(list(request.query.items())).integer("id"))})
 
     async def _answer(self, endpoint: Endpoint, request: web.Request) -> web.Response:
@@ -339,11 +345,6 @@ class Simulator:
         for execution in answer.executions:
             self.publish(execution)
         return answer
-
-
-def _check_is_local(request: web.Request) -> None:
-    if not is_loopback(request.remote or ""):
-        raise web.HTTPNotFound
 
 
 def _report_failure(task: "asyncio.Task[None]") -> None:

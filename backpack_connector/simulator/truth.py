@@ -101,18 +101,19 @@ def _account(account: Account, exchange: Exchange) -> Json:
             }
             for row in account.funding_payments
         ],
-        "fills": [_fill(fill) for fill in account.fills],
+        "fills": [fill_truth(fill) for fill in account.fills],
         "isBackground": account.is_background,
         "margin": collateral_payload(exchange.risk.margin(account)),
-        "openOrders": [_order(order) for order in account.open_orders.values()],
+        "openOrders": [order_truth(order) for order in account.open_orders.values()],
         "openedUs": account.opened_us,
-        "orderHistory": [_order(order) for order in account.orders.values()],
+        "orderHistory": [order_truth(order) for order in account.orders.values()],
         "positions": {view.symbol: position_payload(view) for view in exchange.risk.views(account)},
-        "triggerOrders": [_order(order) for order in account.trigger_orders.values()],
+        "triggerOrders": [order_truth(order) for order in account.trigger_orders.values()],
     }
 
 
-def _order(order: Order) -> Json:
+def order_truth(order: Order) -> Json:
+    """Return an order with all that the engine knows about it; times in microseconds."""
     return {
         "clientId": order.client_id,
         "createdUs": order.created_us,
@@ -135,7 +136,8 @@ def _order(order: Order) -> Json:
     }
 
 
-def _fill(fill: Fill) -> Json:
+def fill_truth(fill: Fill) -> Json:
+    """Return an execution of an account."""
     return {
         "clientId": fill.client_id,
         "fee": decimal_text(fill.fee),
