@@ -28,6 +28,8 @@ else:
 
 UNREADABLE_PAUSE_S = 5.0
 """How long after an unreadable message the account is asked for, so that a flood of them costs little."""
+SUBSCRIBING_S = 1.0
+"""So long a start waits for the private stream before it asks for everything without it."""
 LATEST_S = 86_400.0
 """A message that is dated further ahead than this has its time in another unit, and would make later ones look old."""
 
@@ -50,6 +52,7 @@ class AccountStream(_Base):
         """Ask for everything that may have been missed while the private stream was away."""
         self._evidence.subscribed()
         self.expect_orders_of_others()
+        self._stop_asking_soon()
         self._ask_for_everything()
 
     def on_user_stream_interrupted(self) -> None:
@@ -72,10 +75,15 @@ class AccountStream(_Base):
         self._has_missed_something = True
         self._poll_notifier.set()
 
-    def _ask_soon(self) -> None:
+    def _ask_soon(self, pause_s: float = UNREADABLE_PAUSE_S) -> None:
         """Ask for everything once more: what could not be read may have been a fill. A flood asks every 5 s at most."""
         if self._asking_soon is None:
-            self._asking_soon = asyncio.get_running_loop().call_later(UNREADABLE_PAUSE_S, self._ask_now)
+            self._asking_soon = asyncio.get_running_loop().call_later(pause_s, self._ask_now)
+
+    def _stop_asking_soon(self) -> None:
+        if self._asking_soon is not None:
+            self._asking_soon.cancel()
+            self._asking_soon = None
 
     def _ask_now(self) -> None:
         self._asking_soon = None
@@ -83,9 +91,7 @@ class AccountStream(_Base):
 
     def _stop_following(self) -> None:
         self._evidence.close()
-        if self._asking_soon is not None:
-            self._asking_soon.cancel()
-            self._asking_soon = None
+        self._stop_asking_soon()
 
     def compare_balance_with_stream(self, asset: str, believed: str, said: str) -> None:
         """Note that an answer has changed what was known of a balance; the stream should tell it too."""

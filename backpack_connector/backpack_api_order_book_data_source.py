@@ -19,21 +19,24 @@ from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFa
 from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
 from backpack_connector import backpack_constants as constants
-from backpack_connector.backpack_web_utils import connected_stream, deliver_frames
+from backpack_connector.backpack_web_utils import deliver_frames, stream_head_start
+from backpack_connector.protocol.book_levels import (
+    UNREADABLE,
+    BookSnapshot,
+    read_book_snapshot,
+    read_quick_depth_frame,
+    set_changing_update_id,
+)
 from backpack_connector.protocol.depth import Verdict
 from backpack_connector.protocol.errors import BackpackError, OrderNotFound, WireFormatError, plain
 from backpack_connector.protocol.messages import (
-    UNREADABLE,
     DepthUpdate,
     ErrorFrame,
     PublicTrade,
     decoded_frame,
     parse_message,
-    read_quick_depth_frame,
-    set_changing_update_id,
     stream_of,
 )
-from backpack_connector.protocol.models import DepthSnapshot
 from backpack_connector.protocol.streams import (
     depth_stream,
     split_stream_name,
@@ -42,7 +45,6 @@ from backpack_connector.protocol.streams import (
     unsubscribe_frame,
 )
 from backpack_connector.protocol.units import us_from_seconds
-from backpack_connector.protocol.wire import read
 from backpack_connector.reconnect import HEALTHY_AFTER_S, first_to_end, keep_connected
 from backpack_connector.to_hummingbot import trade_message
 from backpack_connector.tracked_book import TrackedBook
@@ -71,6 +73,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         self._connector = connector
         self._api_factory = api_factory
         self._domain = domain
+        self.head_start = stream_head_start(api_factory, domain)
         self._books: dict[str, TrackedBook] = {}
         self._is_listening = False
         self._subscribed = asyncio.Event()
@@ -134,12 +137,13 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         symbol = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
         return await self._request_snapshot(symbol)
 
-    async def _request_snapshot(self, symbol: str) -> DepthSnapshot:
+    async def _request_snapshot(self, symbol: str) -> BookSnapshot:
+        wanted = {"symbol": symbol, "limit": SNAPSHOT_LEVELS}
         try:
-            answer = await self._connector.request("get_depth", {"symbol": symbol, "limit": SNAPSHOT_LEVELS})
+            answer = await self._connector.request("get_depth", wanted, is_text_wanted=True)
         except OrderNotFound as error:  # 404 RESOURCE_NOT_FOUND: the market is closed (API §2.3, depth)
             raise KeyError(symbol) from error
-        return read(DepthSnapshot, answer, f"get_depth {symbol}")
+        return read_book_snapshot(answer, f"get_depth {symbol}")
 
     async def _splice(self, tracked: TrackedBook) -> bool:
         if self._is_listening:
@@ -246,7 +250,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             await self._on_order_stream_interruption(assistant)
 
     async def _connected_websocket_assistant(self) -> WSAssistant:
-        return await connected_stream(self._api_factory, self._domain)
+        return await self.head_start.take()
 
     async def _subscribe_channels(self, ws: WSAssistant) -> None:
         streams: list[str] = []

@@ -22,7 +22,7 @@ from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
 from backpack_connector import backpack_constants as constants
 from backpack_connector.backpack_auth import BackpackAuth
-from backpack_connector.backpack_web_utils import connected_stream, deliver_frames
+from backpack_connector.backpack_web_utils import deliver_frames, stream_head_start
 from backpack_connector.protocol.errors import AuthenticationRefused, shown
 from backpack_connector.protocol.messages import decoded_frame, quick_order_update, stream_of
 from backpack_connector.protocol.streams import ORDER_UPDATES, subscribe_frame
@@ -51,6 +51,7 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         self._api_factory = api_factory
         self._streams = streams
         self._domain = domain
+        self.head_start = stream_head_start(api_factory, domain)
         self._subscribed_at: float | None = None
         self._doubt: asyncio.Future[str] | None = None
         """Done with the reason when somebody has found the present connection not to work."""
@@ -103,7 +104,7 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
             await self._on_user_stream_interruption(assistant)
 
     async def _connected_websocket_assistant(self) -> WSAssistant:
-        return await connected_stream(self._api_factory, self._domain)
+        return await self.head_start.take()
 
     async def _subscribe_channels(self, websocket_assistant: WSAssistant) -> None:
         # The clock may have been stepped while the connection was away, and a signature is only as good as its time.

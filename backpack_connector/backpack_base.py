@@ -21,11 +21,13 @@ from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFa
 
 from backpack_connector import backpack_constants as constants
 from backpack_connector import backpack_web_utils
-from backpack_connector.account_stream import AccountStream
+from backpack_connector.account_stream import SUBSCRIBING_S, AccountStream
 from backpack_connector.backpack_api_order_book_data_source import BackpackAPIOrderBookDataSource
 from backpack_connector.backpack_api_user_stream_data_source import BackpackAPIUserStreamDataSource
 from backpack_connector.backpack_auth import BackpackAuth
+from backpack_connector.head_start import HeadStart
 from backpack_connector.listed_markets import ListedMarkets
+from backpack_connector.network_check import NetworkCheck
 from backpack_connector.order_adoption import OrderAdoption
 from backpack_connector.order_batches import OrderBatch, OrderBatches
 from backpack_connector.order_book_tracking import BackpackOrderBookTracker
@@ -37,9 +39,8 @@ from backpack_connector.order_reports import OrderReports
 from backpack_connector.order_tracking import BackpackOrderTracker
 from backpack_connector.order_triggers import OrderTriggers
 from backpack_connector.protocol.endpoints import Endpoint, endpoint
-from backpack_connector.protocol.enums import SystemStatus
-from backpack_connector.protocol.errors import AuthenticationRefused, BackpackError, ClockSkew, NoAnswer
-from backpack_connector.protocol.models import AccountSummary, Market, Order, SystemState
+from backpack_connector.protocol.errors import AuthenticationRefused, ClockSkew, NoAnswer
+from backpack_connector.protocol.models import AccountSummary, Market, Order
 from backpack_connector.protocol.rest import Parameters
 from backpack_connector.protocol.streams import BALANCE_UPDATES, ORDER_UPDATES
 from backpack_connector.protocol.units import fraction_from_bps
@@ -61,6 +62,7 @@ class BackpackExchangeBase(
     AccountStream,
     OrderReports,
     UnknownOrders,
+    NetworkCheck,
     ListedMarkets,
     Readiness,
     ExchangePyBase,
@@ -98,6 +100,7 @@ class BackpackExchangeBase(
         self._domain = domain
         self._broker_id = constants.broker_id()
         self._markets: dict[str, Market] = {}
+        self._listed = HeadStart(self._ask_markets)
         self._maker_fee: Decimal | None = None
         self._taker_fee: Decimal | None = None
         self._balances_received = False
@@ -128,6 +131,7 @@ class BackpackExchangeBase(
             )
         )
         self._reconciler = OrderReconciler(self)
+        self._head_starts = self._new_head_starts()
 
     # What Hummingbot asks about the connector
 
@@ -245,7 +249,7 @@ class BackpackExchangeBase(
         if self.is_trading_required:
             self.adopt_orders()
             self._reconciler_task = safe_ensure_future(self._reconciler.run())
-            self._poll_notifier.set()
+            self._ask_soon(SUBSCRIBING_S)  # the stream has everything asked for as soon as it is subscribed
 
     async def stop_network(self) -> None:
         await super().stop_network()
@@ -255,6 +259,8 @@ class BackpackExchangeBase(
                 task.cancel()
         self._reconciler_task = self._symbols_task = None
         self._stop_following()
+        if self.network_status is not NetworkStatus.CONNECTED:
+            self._drop_head_starts()
         if self.network_status is NetworkStatus.STOPPED:  # not when only the connection is lost
             self._journal.close()
 
@@ -262,20 +268,6 @@ class BackpackExchangeBase(
         """Follow the clock; a running clock is also the sign of life that the order journal gives."""
         super().tick(timestamp)
         self._journal.beat()
-
-    async def check_network(self) -> NetworkStatus:
-        """Tell whether the exchange works; its maintenance counts as not connected."""
-        self.tell_why_not_ready()
-        try:
-            answer = await self.request("get_status")
-            state = read(SystemState, answer, "get_status")
-        except BackpackError as error:
-            self.logger().debug(f"The network check failed: {error}")
-            return NetworkStatus.NOT_CONNECTED
-        if state.status is SystemStatus.MAINTENANCE:
-            self.logger().warning(f"{self.name} is in maintenance: {state.message or 'no message'}")
-            return NetworkStatus.NOT_CONNECTED
-        return NetworkStatus.CONNECTED
 
     def mark_open_orders_request(self) -> int:
         """Return the place of a request for open orders that is sent now; for markets where it matters."""
@@ -297,8 +289,9 @@ class BackpackExchangeBase(
         parameters: Parameters = None,
         *,
         headers: dict[str, str] | None = None,
+        is_text_wanted: bool = False,
     ) -> Any:
-        """Send one operation and return its decoded data, None for an empty answer.
+        """Send one operation and return its decoded data or their text, None for an empty answer.
 
         A request that the exchange refused because of the clock is repeated once with the exchange's time: refused
         means that it was not executed (F34).
@@ -307,11 +300,11 @@ class BackpackExchangeBase(
         """
         row = endpoint(operation_id)
         try:
-            answer = await self._send(row, parameters, headers)
+            answer = await self._send(row, parameters, headers, is_text_wanted)
         except ClockSkew:
             self.logger().warning("The exchange refused a time stamp; asking for its time and sending again.")
             await self._resynchronize_clock()
-            return await self._send(row, parameters, headers)
+            return await self._send(row, parameters, headers, is_text_wanted)
         except AuthenticationRefused as error:
             if row.method == "GET":  # some keys may only read
                 self.on_key_refused(error)
@@ -320,14 +313,14 @@ class BackpackExchangeBase(
             self.on_key_accepted()
         return answer
 
-    async def _send(self, row: Endpoint, parameters: Parameters, headers: dict[str, str] | None) -> Any:
+    async def _send(self, row: Endpoint, *of_request: Any) -> Any:
         try:
-            return await self._sender.send(row, parameters, headers)
+            return await self._sender.send(row, *of_request)
         except NoAnswer as error:
             if row.method != "GET" or not isinstance(error.__cause__, ConnectionLost):
                 raise
             # A question may be asked twice: the exchange may close a kept connection just when it is used again.
-            return await self._sender.send(row, parameters, headers)
+            return await self._sender.send(row, *of_request)
 
     def _server_time_ms(self) -> Awaitable[float]:
         return backpack_web_utils.get_current_server_time(throttler=self._throttler, domain=self.domain)

@@ -1,5 +1,6 @@
 """Trade Backpack's spot markets with Hummingbot."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -59,10 +60,16 @@ class BackpackExchange(BackpackExchangeBase):
 
     async def _update_balances(self) -> None:
         asked = self._spot_balances.mark()
-        balances, complaints = read_balances(await self.request("get_balances"))
+        found: tuple[Any, Any] = await asyncio.gather(
+            self.request("get_balances"), self._update_lent(), return_exceptions=True
+        )
+        for one in found:
+            if isinstance(one, BaseException):
+                raise one
+        answer, are_positions_known = found
+        balances, complaints = read_balances(answer)
         for complaint in complaints:
             self.logger().warning(f"A balance was left out: {complaint}")
-        are_positions_known = await self._update_lent()
         # "Nothing" is believed only with the lent funds at hand: an account may have lent everything it has (F32).
         is_complete = not complaints and (bool(balances) or are_positions_known)
         for correction in self._spot_balances.set_capital(balances, asked, is_complete=is_complete):

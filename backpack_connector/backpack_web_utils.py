@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -20,6 +21,7 @@ from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
 from backpack_connector import backpack_constants as constants
 from backpack_connector import hosts
+from backpack_connector.head_start import HeadStart
 from backpack_connector.protocol.endpoints import endpoint_at
 from backpack_connector.protocol.rest import TEXT_OPERATIONS, read_response, read_server_time
 from backpack_connector.request_budget import RequestBudget
@@ -219,6 +221,11 @@ async def connected_stream(factory: WebAssistantsFactory, domain: str) -> WSAssi
     connecting = assistant.connect(ws_url=ws_url(domain), ping_timeout=HEARTBEAT_S)
     await asyncio.wait_for(connecting, timeout=CONNECT_TIMEOUT_S)
     return assistant
+
+
+def stream_head_start(factory: WebAssistantsFactory, domain: str) -> HeadStart[WSAssistant]:
+    """Return a connection to the streams that may be begun early; nothing is subscribed on it."""
+    return HeadStart(partial(connected_stream, factory, domain), lambda assistant: assistant.disconnect())
 
 
 async def deliver_frames(assistant: WSAssistant, take: Callable[[str], None]) -> None:

@@ -10,6 +10,7 @@ from hummingbot.connector.trading_rule import TradingRule
 from hummingbot.core.data_type.common import TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
 
+from backpack_connector.head_start import HeadStart
 from backpack_connector.protocol.enums import MarketType
 from backpack_connector.protocol.errors import ConfigurationError, shown
 from backpack_connector.protocol.models import Market, Ticker, is_market_type, is_row_of, read_rows
@@ -29,8 +30,13 @@ class ListedMarkets(_Base):
 
     market_type: MarketType
     _markets: dict[str, Market]
+    _listed: HeadStart[Any]
+    """The list of markets as the exchange shows it."""
 
     async def _make_trading_rules_request(self) -> Any:
+        return await self._listed.share()
+
+    async def _ask_markets(self) -> Any:
         return await self.request("get_markets", {"marketType": self.market_type.value})
 
     async def _make_trading_pairs_request(self) -> Any:

@@ -11,7 +11,7 @@ from backpack_connector.backpack_api_order_book_data_source import CLOSED_PAIR_P
 from backpack_connector.protocol.errors import BackpackError
 from backpack_connector.reconnect import Backoff
 
-PARALLEL_SNAPSHOTS = 8
+PARALLEL_SNAPSHOTS = 16
 LAST_PRICES_INTERVAL_S = 60.0
 QUIET_AFTER_S = 180.0
 

@@ -7,7 +7,9 @@ Hummingbot's connectors share. Whoever asks the connector's factory for an assis
 reads in the same way.
 """
 
+import time
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import aiohttp
@@ -22,6 +24,9 @@ from backpack_connector.protocol.rest import Parameters, build_request
 from backpack_connector.request_budget import RequestBudget
 from backpack_connector.single_attempts import answer_to
 
+FRESH_S = 2.0
+"""So long nobody needs to ask for the time again who wants it for good measure."""
+
 
 class ExchangeClock(TimeSynchronizer):
     """Hummingbot's clock of an exchange, which averages its samples when one comes instead of at every look."""
@@ -29,6 +34,14 @@ class ExchangeClock(TimeSynchronizer):
     def __init__(self) -> None:
         super().__init__()
         self._settled_offset_ms: float | None = None
+        self._sampled_at: tuple[float, float] = (-inf, -inf)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Tell whether the exchange has just been asked; by two clocks, for one stands still while a machine sleeps."""
+        now = (time.monotonic(), time.time())
+        elapsed_s = (abs(is_ - was) for is_, was in zip(now, self._sampled_at, strict=True))
+        return bool(self._time_offset_ms) and all(seconds < FRESH_S for seconds in elapsed_s)
 
     @property
     def time_offset_ms(self) -> float:
@@ -43,6 +56,7 @@ class ExchangeClock(TimeSynchronizer):
         """Take a sample."""
         super().add_time_offset_ms_sample(offset)
         self._settled_offset_ms = None
+        self._sampled_at = (time.monotonic(), time.time())
 
     def clear_time_offset_ms_samples(self) -> None:
         """Forget all samples."""
@@ -67,24 +81,33 @@ class RequestSender:
         self._server_time_ms = server_time_ms
         self._domain = domain
 
-    async def send(self, row: Endpoint, parameters: Parameters, headers: dict[str, str] | None = None) -> Any:
-        """Send one operation once, and return its decoded data, None for an empty answer.
+    async def send(
+        self,
+        row: Endpoint,
+        parameters: Parameters,
+        headers: dict[str, str] | None = None,
+        is_text_wanted: bool = False,
+    ) -> Any:
+        """Send one operation once, and return its decoded data or the text of it, None for an empty answer.
 
         Raises:   RequestError by meaning; ConfigurationError before anything is sent; WireFormatError.
         """
         # Before the place is taken: a request that waits for the time afterwards arrives when the window has moved on.
-        was_known = row.is_signed and await self._learn_time()
+        was_known = row.is_signed and await self.learn_time()
         await self._budget.acquire(row.operation_id)
         if row.is_signed:
             if was_known:
-                await self._learn_time()  # it may have been forgotten meanwhile
+                await self.learn_time()  # it may have been forgotten meanwhile
             request = self._auth.signed_request(row, parameters)
         else:
             request = build_request(row, parameters)
         base_url = backpack_web_utils.rest_base(self._domain)
-        return await answer_to(request, await _session(), base_url, constants.REQUEST_TIMEOUT_S, headers)
+        return await answer_to(
+            request, await _session(), base_url, constants.REQUEST_TIMEOUT_S, headers, is_text_wanted
+        )
 
-    async def _learn_time(self) -> bool:
+    async def learn_time(self) -> bool:
+        """Ask for the exchange's time unless it is known; return whether it is known now."""
         if not self._clock._time_offset_ms:  # nothing is signed without the exchange's time (F34)
             await self._clock.update_server_time_if_not_initialized(self._server_time_ms())
         return bool(self._clock._time_offset_ms)

@@ -60,8 +60,9 @@ async def answer_to(
     base_url: str,
     timeout_s: float,
     headers: Mapping[str, str] | None = None,
+    is_text_wanted: bool = False,
 ) -> Any:
-    """Send a request once and to one host, and return its data as `protocol.rest.read_response` does.
+    """Send a request once and to one host, and return its data as `protocol.rest.read_response` does, or their text.
 
     Units:    `timeout_s` covers everything from the connection to the end of the answer.
     Raises:   NoAnswer when none came, so that the outcome is not known; the errors of read_response.
@@ -84,4 +85,4 @@ async def answer_to(
     except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
         reason = plain(str(error)) or type(error).__name__
         raise NoAnswer(f"no answer from the exchange: {reason}", operation=operation) from error
-    return read_response(operation, status, text, is_json=operation not in TEXT_OPERATIONS)
+    return read_response(operation, status, text, is_json=not (is_text_wanted or operation in TEXT_OPERATIONS))

@@ -6,9 +6,9 @@ import time
 
 from hummingbot.core.data_type.order_book import OrderBook
 
+from backpack_connector.protocol.book_levels import BookSnapshot, book_levels, set_changing_update_id
 from backpack_connector.protocol.depth import DepthSequence
-from backpack_connector.protocol.messages import DepthUpdate, book_levels, set_changing_update_id
-from backpack_connector.protocol.models import DepthSnapshot
+from backpack_connector.protocol.messages import DepthUpdate
 from backpack_connector.protocol.streams import depth_stream
 from backpack_connector.reconnect import Backoff
 
@@ -64,16 +64,12 @@ class TrackedBook:
         self.sequence.restart()
         self.empty()
 
-    def take_snapshot(self, snapshot: DepthSnapshot) -> list[DepthUpdate] | None:
+    def take_snapshot(self, snapshot: BookSnapshot) -> list[DepthUpdate] | None:
         """Splice a snapshot in and return the updates to apply after it; None when it is too old to use."""
-        where = f"get_depth {self.symbol}"
-        # Read the levels first: a malformed snapshot must leave the sequence as it was.
-        bids = book_levels(snapshot.bids, where)
-        asks = book_levels(snapshot.asks, where)
         replay = self.sequence.snapshot(snapshot.update_id)
         if replay is not None:
             set_changing_update_id(snapshot.update_id)
-            self.book.apply_snapshot(bids, asks, snapshot.update_id)
+            self.book.apply_snapshot(snapshot.bids, snapshot.asks, snapshot.update_id)
         return replay
 
     def apply(self, update: DepthUpdate) -> None:

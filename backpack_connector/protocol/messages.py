@@ -4,14 +4,13 @@ The names of the wire's one-letter keys stand once, at the fields. Source: API Â
 """
 
 import json
-import sys
-from contextvars import ContextVar
 from decimal import Decimal
 from math import inf
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import msgspec
 
+from .book_levels import UNREADABLE
 from .enums import OrderEvent, OrderStatus, Side
 from .errors import WireFormatError, shown
 from .streams import BALANCE_UPDATES, ORDER_UPDATES, POSITION_UPDATES, split_stream_name
@@ -41,63 +40,6 @@ class DepthUpdate(_Message, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.first_update_id > self.last_update_id:
             raise ValueError("the first update id is after the last one")
-
-
-_changing_update_id: ContextVar[int] = ContextVar("changing_update_id")
-
-_LevelNumber = Annotated[float, msgspec.Meta(ge=0, le=sys.float_info.max)]
-"""The bounds refuse what is negative, infinite or no number; `strict=False` reads it out of text."""
-
-
-class BookLevel(msgspec.Struct, array_like=True, gc=False, forbid_unknown_fields=True):
-    """A level [price, quantity] in floats, as order books hold it (ARCHITECTURE.md, D4).
-
-    The names are those by which Hummingbot's order book reads a row. The update id is that of the change that is being
-    made, whoever asks, because writing it into each of a hundred levels takes longer than reading their prices.
-    """
-
-    price: _LevelNumber
-    amount: _LevelNumber
-    update_id = property(_changing_update_id.get)
-
-
-set_changing_update_id = _changing_update_id.set
-"""Say which update id the levels have that the order book is given next."""
-
-
-def book_levels(levels: Any, where: str) -> list[BookLevel]:
-    """Return levels of text as those that an order book takes.
-
-    Raises:   WireFormatError for a level that is no pair of numbers of zero or more.
-    """
-    return read(list[BookLevel], levels, where, is_strict=False)
-
-
-class QuickDepthUpdate(msgspec.Struct, gc=False):
-    """The content of `DepthUpdate`, read straight into levels; whether its ids are in order is left to the sequence."""
-
-    event_time_us: WireTime = msgspec.field(name="E")
-    symbol: str = msgspec.field(name="s")
-    first_update_id: WireId = msgspec.field(name="U")
-    last_update_id: WireId = msgspec.field(name="u")
-    asks: list[BookLevel] = msgspec.field(name="a")
-    bids: list[BookLevel] = msgspec.field(name="b")
-    engine_time_us: WireTime = msgspec.field(name="T", default=0)
-
-
-class QuickDepthFrame(msgspec.Struct, gc=False):
-    """A frame of a depth stream; what cannot be read as one is for `parse_message` to read or to refuse.
-
-    A number in place of a text, or the other way round, is read too; it can mean nothing else.
-    """
-
-    stream: str
-    data: QuickDepthUpdate
-
-
-read_quick_depth_frame = msgspec.json.Decoder(QuickDepthFrame, strict=False).decode
-UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""What `read_quick_depth_frame` raises for any other frame."""
 
 
 class PublicTrade(_Message, frozen=True, kw_only=True):

@@ -19,18 +19,17 @@ import msgspec
 
 from backpack_connector.order_journal import OrderRecord, read_lines
 from backpack_connector.protocol import futures, models, units
+from backpack_connector.protocol.book_levels import (
+    UNREADABLE,
+    BookLevel,
+    book_levels,
+    read_book_snapshot,
+    read_quick_depth_frame,
+)
 from backpack_connector.protocol.depth import DepthSequence
 from backpack_connector.protocol.enums import MarketType
 from backpack_connector.protocol.errors import BackpackError, ConfigurationError, RequestError, error_from_answer, shown
-from backpack_connector.protocol.messages import (
-    UNREADABLE,
-    BookLevel,
-    DepthUpdate,
-    book_levels,
-    decoded_frame,
-    parse_message,
-    read_quick_depth_frame,
-)
+from backpack_connector.protocol.messages import DepthUpdate, decoded_frame, parse_message
 from backpack_connector.protocol.rest import read_response, read_server_time
 from backpack_connector.protocol.signing import Credentials, generate_key_pair, is_signed_by
 from backpack_connector.protocol.streams import split_stream_name
@@ -73,7 +72,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "get_status": lambda body: read(models.SystemState, body, "get_status"),
     "get_market": lambda body: read(models.Market, body, "get_market"),
     "get_markets": lambda body: models.read_rows(models.Market, body, "get_markets"),
-    "get_depth": lambda body: read(models.DepthSnapshot, body, "get_depth"),
+    "get_depth": lambda body: read_snapshot(body),
     "get_ticker": lambda body: read(models.Ticker, body, "get_ticker"),
     "get_tickers": lambda body: models.read_rows(models.Ticker, body, "get_tickers"),
     "get_mark_prices": lambda body: models.read_rows(models.MarkPrice, body, "get_mark_prices"),
@@ -157,6 +156,20 @@ def check_levels(levels: list[BookLevel]) -> None:
         demand(
             0 <= level.price < math.inf and 0 <= level.amount < math.inf, "a level that is no number of zero or more"
         )
+
+
+def read_snapshot(body: Any) -> None:
+    """Read a depth answer as the books do, and demand that it is what the careful reader finds, if any."""
+    snapshot = read_book_snapshot(json.dumps(body, default=str), "get_depth")
+    check_levels([*snapshot.asks, *snapshot.bids])
+    try:
+        careful = read(models.DepthSnapshot, body, "get_depth")
+    except BackpackError:
+        return
+    demand(careful.update_id == snapshot.update_id, "another update id")
+    for levels, texts in ((snapshot.asks, careful.asks), (snapshot.bids, careful.bids)):
+        numbers = [(float(price), float(size)) for price, size in texts]
+        demand(numbers == [(level.price, level.amount) for level in levels], "other levels")
 
 
 def read_text_of_frame(text: str) -> None:

@@ -103,8 +103,9 @@ async def test_no_spoilt_answer_ends_an_order_or_leaves_a_wrong_figure(
 def _answering(answers: Mapping[str, Any], operation: str, body: Any) -> Any:
     text = encoded(body).decode(errors="replace")
 
-    async def answer(asked: str, *_: Any, **options: Any) -> Any:
-        return read_response(asked, 200, text) if asked == operation else answers[asked]
+    async def answer(asked: str, *_: Any, is_text_wanted: bool = False, **options: Any) -> Any:
+        said = text if asked == operation else encoded(answers[asked]).decode()
+        return read_response(asked, 200, said, is_json=not is_text_wanted)
 
     return answer
 

@@ -13,13 +13,8 @@ from backpack_connector.protocol import messages
 from backpack_connector.protocol.enums import OrderEvent, OrderStatus, Side
 from backpack_connector.protocol.errors import WireFormatError
 from backpack_connector.protocol.messages import (
-    UNREADABLE,
-    book_levels,
-    decoded_frame,
     parse_message,
     quick_order_update,
-    read_quick_depth_frame,
-    set_changing_update_id,
     stream_of,
 )
 from tests.protocol.samples import BOUNDED, frame, names
@@ -276,55 +271,6 @@ def test_a_message_from_the_future_is_refused_where_the_time_is_known(key: str) 
     assert parse_message(odd) is not None
     with pytest.raises(WireFormatError, match=r"account\.orderUpdate: the message is dated in the future"):
         parse_message(odd, now + 1)
-
-
-def test_levels_are_floats_with_the_update_id_of_the_change_that_is_being_made() -> None:
-    (level,) = book_levels([("86640.80", "0.00")], "depth.X")
-    for update_id in (7, 8):
-        set_changing_update_id(update_id)
-        assert (level.price, level.amount, level.update_id) == (86640.8, 0.0, update_id)
-
-
-BAD_LEVELS = [["NaN", "1"], ["1", "-1"], ["1", "Infinity"], ["1", "1e400"], ["x", "1"], ["1"], ["1", "2", "3"], None]
-
-
-@pytest.mark.parametrize("level", BAD_LEVELS)
-def test_levels_that_are_no_pair_of_numbers_of_zero_or_more_are_refused(level: Any) -> None:
-    with pytest.raises(WireFormatError, match=r"^depth\.X: "):
-        book_levels([["1", "1"], level], "depth.X")
-    with pytest.raises(UNREADABLE):
-        read_quick_depth_frame(quick_frame(b=[level]))
-
-
-def quick_frame(**changes: Any) -> str:
-    data = {"E": 5, "T": 4, "s": "X_Y", "U": 7, "u": 8, "a": [["2", "1.5"]], "b": [["1", "0.00"]], **changes}
-    return json.dumps({"stream": "depth.X_Y", "data": data})
-
-
-def test_the_quick_way_reads_what_the_slow_one_reads() -> None:
-    for text in (quick_frame(), json.dumps(frame("depth"))):
-        slow, quick = parse_message(json.loads(text)), read_quick_depth_frame(text)
-        assert isinstance(slow, messages.DepthUpdate)
-        assert quick.stream == json.loads(text)["stream"]
-        for name in ("event_time_us", "engine_time_us", "symbol", "first_update_id", "last_update_id"):
-            assert getattr(quick.data, name) == getattr(slow, name)
-        for name in ("asks", "bids"):
-            numbers = [(level.price, level.amount) for level in getattr(quick.data, name)]
-            assert numbers == [(float(price), float(size)) for price, size in getattr(slow, name)]
-
-
-@pytest.mark.parametrize("changes", [{"E": -1}, {"T": None}, {"U": 2**63}, {"u": "soon"}, {"s": ["X_Y"]}, {"b": None}])
-def test_what_the_quick_way_cannot_read_is_left_to_the_slow_one(changes: dict[str, Any]) -> None:
-    with pytest.raises(UNREADABLE):
-        read_quick_depth_frame(quick_frame(**changes))
-
-
-@pytest.mark.parametrize("text", ["", "[" * 100_000, '{"stream": "depth', "9" * 5_000, "\ud800", "NaN", "null"])
-def test_text_that_is_no_frame_is_an_error_that_is_known(text: str) -> None:
-    with pytest.raises(UNREADABLE):
-        read_quick_depth_frame(text)
-    with pytest.raises(WireFormatError):
-        parse_message(decoded_frame(text))
 
 
 def test_an_order_update_is_read_the_quick_way_too() -> None:

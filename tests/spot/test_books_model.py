@@ -112,7 +112,7 @@ class Connector:
     def trading_pair_or_none(self, symbol: str) -> str | None:
         return trading_pair_of(symbol, MarketType.SPOT)
 
-    async def request(self, operation_id: str, parameters: Any) -> Any:
+    async def request(self, operation_id: str, parameters: Any, *, is_text_wanted: bool) -> str:
         for _ in range(self._chance.randrange(4)):
             await asyncio.sleep(0)
         if self._chance.random() < 0.1:
@@ -121,7 +121,8 @@ class Connector:
         answer = self._market.snapshots[-min(lag, len(self._market.snapshots))]
         for _ in range(self._chance.randrange(4)):
             await asyncio.sleep(0)
-        return answer
+        assert is_text_wanted
+        return json.dumps(answer)
 
 
 class UnpausedDataSource(BackpackAPIOrderBookDataSource):

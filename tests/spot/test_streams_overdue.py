@@ -10,8 +10,8 @@ from hummingbot.core.data_type.order_book import OrderBook
 
 from backpack_connector import backpack_api_order_book_data_source as data_source_module
 from backpack_connector import order_book_tracking, reconnect, tracked_book
+from backpack_connector.protocol.book_levels import BookLevel, BookSnapshot
 from backpack_connector.protocol.enums import Side
-from backpack_connector.protocol.models import DepthSnapshot
 from backpack_connector.simulator.faults_kinds import Fault, FaultKind
 from backpack_connector.tracked_book import TrackedBook
 from tests.spot.session import OTHER_PAIR, OTHER_SYMBOL, PAIR, SYMBOL, World, book_of, stays, until, world
@@ -50,8 +50,8 @@ def a_book(last_id: int = 1000) -> TrackedBook:
     return tracked
 
 
-def snapshot(last_id: int) -> DepthSnapshot:
-    return DepthSnapshot(asks=[("101", "1")], bids=[("99", "1")], last_update_id=str(last_id), timestamp=1)
+def snapshot(last_id: int) -> BookSnapshot:
+    return BookSnapshot(asks=[BookLevel(101, 1)], bids=[BookLevel(99, 1)], update_id=last_id, timestamp=1)
 
 
 def hear(tracked: TrackedBook, last_id: int, at_s: float) -> None:
