@@ -2,9 +2,7 @@
 
 Rule 1: a book changes only through its `DepthSequence`, so that no update is missed or applied twice (F06, F07).
 Rule 2: a book that is out of sequence is emptied at once: no quote is better than a stale one.
-Rule 3: the exchange answers no subscription and is silent about symbols it does not know (API §3.1), so a pair whose
-        stream is silent, by the rate at which its updates came, is compared with a snapshot. When its book has moved
-        on it is subscribed again, and when that does not help the connection is made anew (F08).
+Rule 3: a stream that says less than it should is looked at (`silence_watch`).
 """
 
 import asyncio
@@ -46,6 +44,7 @@ from backpack_connector.protocol.streams import (
 )
 from backpack_connector.protocol.units import us_from_seconds
 from backpack_connector.reconnect import HEALTHY_AFTER_S, first_to_end, keep_connected
+from backpack_connector.silence_watch import SilenceWatch
 from backpack_connector.to_hummingbot import trade_message
 from backpack_connector.tracked_book import TrackedBook
 
@@ -53,13 +52,10 @@ if TYPE_CHECKING:
     from backpack_connector.backpack_base import BackpackExchangeBase
 
 SNAPSHOT_LEVELS = 1000
-SILENCE_CHECK_S = 5.0
-STREAM_LAG_S = 1.0
-"""An answer may know more than the stream for so long."""
 CLOSED_PAIR_PAUSE_S = 60.0
 
 
-class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
+class BackpackAPIOrderBookDataSource(SilenceWatch, OrderBookTrackerDataSource):
     """The public streams of the tracked pairs. It goes on updating every book that it has handed out."""
 
     def __init__(
@@ -405,50 +401,3 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         if tracked is not None:
             tracked.sequence.restart()
             self._start_again(tracked)
-
-    async def _watch_silence(self) -> None:
-        """Compare streams that say less than they should with what they are about; end when the connection is no good.
-
-        Raises:   ConnectionError when subscribing again has not helped.
-        """
-        while True:
-            await asyncio.sleep(SILENCE_CHECK_S)
-            await self._look_for_silence(time.monotonic())
-
-    async def _look_for_silence(self, now_s: float) -> None:
-        books = list(self._books.values())
-        for tracked in books:
-            tracked.measure(now_s)
-        overdue = [tracked for tracked in books if tracked.is_overdue(now_s)]
-        verdicts = await asyncio.gather(*(self._is_connection_to_blame(tracked) for tracked in overdue))
-        to_blame = [tracked.trading_pair for tracked, is_to_blame in zip(overdue, verdicts, strict=True) if is_to_blame]
-        if to_blame:
-            raise ConnectionError(f"it stays silent about {', '.join(to_blame)}, where books move")
-
-    async def _is_connection_to_blame(self, tracked: TrackedBook) -> bool:
-        """Look whether the book of a silent stream has moved; tell whether subscribing again has not helped."""
-        tracked.looked()
-        heard_at_s, connection = tracked.heard_at_s, tracked.connection
-        try:
-            snapshot = await self._request_snapshot(tracked.symbol)
-        except KeyError:
-            tracked.sequence.restart()
-            self._start_again(tracked)
-            return False
-        except (BackpackError, OSError) as error:
-            self.logger().warning(f"The stream of {tracked.trading_pair} is silent, and so is its depth: {error}")
-            return False
-        if not tracked.is_behind(snapshot.update_id):
-            tracked.is_suspect = False
-            return False
-        await asyncio.sleep(STREAM_LAG_S)
-        if (tracked.heard_at_s, tracked.connection) != (heard_at_s, connection):
-            return False
-        is_to_blame = tracked.strike()
-        self.logger().warning(
-            f"The stream of {tracked.trading_pair} is silent although its book has moved; subscribing again."
-        )
-        tracked.sequence.restart()
-        self._start_again(tracked)
-        await self.subscribe_to_trading_pair(tracked.trading_pair)
-        return is_to_blame

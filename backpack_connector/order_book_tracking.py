@@ -7,9 +7,10 @@ from typing import Any
 
 from hummingbot.core.data_type.order_book_tracker import OrderBookTracker, OrderBookTrackerMetrics
 
-from backpack_connector.backpack_api_order_book_data_source import CLOSED_PAIR_PAUSE_S, STREAM_LAG_S
+from backpack_connector.backpack_api_order_book_data_source import CLOSED_PAIR_PAUSE_S
 from backpack_connector.protocol.errors import BackpackError
 from backpack_connector.reconnect import Backoff
+from backpack_connector.silence_watch import STREAM_LAG_S
 
 PARALLEL_SNAPSHOTS = 16
 LAST_PRICES_INTERVAL_S = 60.0

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from backpack_connector import backpack_api_order_book_data_source as books_module
-from backpack_connector import readiness, reconnect, stream_evidence
+from backpack_connector import readiness, reconnect, silence_watch, stream_evidence
 from backpack_connector.protocol.enums import OrderBookState, Side
 from backpack_connector.protocol.streams import BALANCE_UPDATES, POSITION_UPDATES, mark_price_stream
 from backpack_connector.simulator.faults_kinds import Fault, FaultKind
@@ -21,7 +20,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for messages as long as a test can, and come back soon."""
     monkeypatch.setattr(stream_evidence, "GRACE_S", GRACE_S)
     monkeypatch.setattr(reconnect.Backoff.__init__, "__defaults__", (0.05, 0.2))
-    monkeypatch.setattr(books_module, "SILENCE_CHECK_S", 0.1)
+    monkeypatch.setattr(silence_watch, "SILENCE_CHECK_S", 0.1)
 
 
 def inject(here: PerpetualWorld, kind: FaultKind, **options: Any) -> int:

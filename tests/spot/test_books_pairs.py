@@ -4,8 +4,7 @@ import pytest
 from hummingbot.connector.exchange.paper_trade.paper_trade_exchange import PaperTradeExchange
 from hummingbot.core.data_type.composite_order_book import CompositeOrderBook
 
-from backpack_connector import backpack_api_order_book_data_source as data_source_module
-from backpack_connector import order_book_tracking, tracked_book
+from backpack_connector import order_book_tracking, silence_watch, tracked_book
 from backpack_connector.backpack_exchange import BackpackExchange
 from backpack_connector.protocol.enums import OrderBookState, Side
 from tests.spot.session import OTHER_PAIR, OTHER_SYMBOL, PAIR, SYMBOL, book_of, stays, until, world
@@ -97,8 +96,8 @@ async def test_f08_silent_stream_whose_book_moves_is_noticed_and_subscribed_agai
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(tracked_book, "SILENCE_S", 0.1)
-    monkeypatch.setattr(data_source_module, "SILENCE_CHECK_S", 0.05)
-    monkeypatch.setattr(data_source_module, "STREAM_LAG_S", 0.05)
+    monkeypatch.setattr(silence_watch, "SILENCE_CHECK_S", 0.05)
+    monkeypatch.setattr(silence_watch, "STREAM_LAG_S", 0.05)
     async with world(with_double=True) as here:
         here.fill_book()
 
@@ -119,8 +118,8 @@ async def test_f08_silent_stream_whose_book_moves_is_noticed_and_subscribed_agai
 
 async def test_f08_silent_stream_of_a_quiet_market_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracked_book, "SILENCE_S", 0.1)
-    monkeypatch.setattr(data_source_module, "SILENCE_CHECK_S", 0.05)
-    monkeypatch.setattr(data_source_module, "STREAM_LAG_S", 0.05)
+    monkeypatch.setattr(silence_watch, "SILENCE_CHECK_S", 0.05)
+    monkeypatch.setattr(silence_watch, "STREAM_LAG_S", 0.05)
     async with world(with_double=True) as here:
         here.fill_book()
         connector = await here.started(PAIR)
@@ -135,8 +134,8 @@ async def test_f08_failing_silence_check_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(tracked_book, "SILENCE_S", 0.1)
-    monkeypatch.setattr(data_source_module, "SILENCE_CHECK_S", 0.05)
-    monkeypatch.setattr(data_source_module, "STREAM_LAG_S", 0.05)
+    monkeypatch.setattr(silence_watch, "SILENCE_CHECK_S", 0.05)
+    monkeypatch.setattr(silence_watch, "STREAM_LAG_S", 0.05)
     async with world(with_double=True) as here:
         here.fill_book()
         connector = await here.started(PAIR)

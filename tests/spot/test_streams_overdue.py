@@ -8,8 +8,7 @@ import pytest
 from aiohttp import WSCloseCode
 from hummingbot.core.data_type.order_book import OrderBook
 
-from backpack_connector import backpack_api_order_book_data_source as data_source_module
-from backpack_connector import order_book_tracking, reconnect, tracked_book
+from backpack_connector import order_book_tracking, reconnect, silence_watch, tracked_book
 from backpack_connector.protocol.book_levels import BookLevel, BookSnapshot
 from backpack_connector.protocol.enums import Side
 from backpack_connector.simulator.faults_kinds import Fault, FaultKind
@@ -25,8 +24,8 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for silence as often as a test can wait for."""
     monkeypatch.setattr(tracked_book, "SILENCE_S", 0.4)
     monkeypatch.setattr(tracked_book, "FIRST_SILENCE_S", 0.2)
-    monkeypatch.setattr(data_source_module, "SILENCE_CHECK_S", 0.05)
-    monkeypatch.setattr(data_source_module, "STREAM_LAG_S", 0.1)
+    monkeypatch.setattr(silence_watch, "SILENCE_CHECK_S", 0.05)
+    monkeypatch.setattr(silence_watch, "STREAM_LAG_S", 0.1)
     monkeypatch.setattr(reconnect.Backoff.__init__, "__defaults__", (0.05, 0.2))
 
 
@@ -159,7 +158,7 @@ async def test_f08_one_silent_market_leaves_the_books_of_others(short_waits: Non
 async def test_f08_snapshot_that_overtakes_the_stream_by_a_moment_is_no_silence(
     short_waits: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data_source_module, "STREAM_LAG_S", 0.5)
+    monkeypatch.setattr(silence_watch, "STREAM_LAG_S", 0.5)
     async with world(with_double=True) as here:
         here.fill_book()
         connector = await here.started(PAIR)
