@@ -58,6 +58,7 @@ async def test_a_start_asks_everything_once_beside_the_status() -> None:
         assert all(connection.is_open for connection in here.double.connections)
         assert len(here.double.connections) == 2
         afterwards = {"get_account": 1, "get_balances": 1, "get_borrow_lend_positions": 1, "get_open_orders": 1}
+        assert connector._asking_soon is None, "another poll would follow"
         prices = found.pop("get_tickers", 0)
         assert prices <= 1
         assert found == {**beside, **afterwards, "get_depth": 3}
@@ -142,6 +143,21 @@ async def test_a_stop_in_the_middle_of_the_first_look_leaves_nothing() -> None:
         await end(connector)
         await until(lambda: not any(connection.is_open for connection in here.double.connections))
         may_answer.set()
+
+
+async def test_a_stop_before_anybody_took_the_streams_closes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world(with_double=True) as here:
+        connector = here.connector(PAIR)
+
+        async def take_nothing(_: Any) -> None:
+            return
+
+        monkeypatch.setattr(type(connector), "start_network", take_nothing)
+        begin(connector)
+        await until(lambda: connector.network_status is NetworkStatus.CONNECTED)
+        await until(lambda: len(here.double.connections) == 2)
+        await end(connector)
+        await until(lambda: not any(connection.is_open for connection in here.double.connections))
 
 
 async def test_a_connector_that_does_not_trade_begins_no_private_stream() -> None:
