@@ -7,6 +7,7 @@
         ├── NoAnswer
         ├── Unavailable
         ├── RateLimited
+        ├── OutcomeUnknown
         └── Refused
             ├── AuthenticationRefused
             │   └── ClockSkew
@@ -121,6 +122,13 @@ class Unavailable(RequestError):
 
 class RateLimited(RequestError):
     """The exchange answered 429. Whether an order got through is not documented, so the outcome counts as unknown."""
+
+
+class OutcomeUnknown(RequestError):
+    """A request that changes something got no usable answer: it may have been executed, so look before you repeat it.
+
+    `__cause__` is what was known: one of the three above, or a WireFormatError about the answer.
+    """
 
 
 class Refused(RequestError):

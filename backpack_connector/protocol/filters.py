@@ -35,6 +35,21 @@ def refusal(
     )
 
 
+def rule_refusal(market: Market, quantity: Decimal | None, price: Decimal | None) -> str | None:
+    """Return one sentence why the market's filters forbid a quantity or a price, or None; nothing else is looked at.
+
+    Units:    as in `refusal`; None for what the order does not have.
+    """
+    problem = None if quantity is None else _quantity_refusal(market, quantity)
+    return problem or (None if price is None else _price_refusal(market, price, None))
+
+
+def nearest_multiples(value: Decimal, step: Decimal) -> tuple[Decimal, Decimal]:
+    """Return the multiples of a step on both sides of a value, the lower one first."""
+    lower = value - value % step
+    return lower, lower + step
+
+
 def _state_refusal(market: Market, order_type: OrderType, post_only: bool) -> str | None:
     if not market.accepts_new_orders:
         return f"{market.symbol} takes no new orders now (its order book is {market.order_book_state})."
@@ -54,7 +69,7 @@ def _quantity_refusal(market: Market, quantity: Decimal) -> str | None:
     if rules.max_quantity is not None and quantity > rules.max_quantity:
         return _outside(market, "quantity", quantity, "above the maximum", rules.max_quantity)
     if quantity % rules.step_size:
-        return _outside(market, "quantity", quantity, "not a multiple of the step", rules.step_size)
+        return _between(market, "quantity", quantity, "step", rules.step_size)
     return None
 
 
@@ -67,7 +82,7 @@ def _price_refusal(market: Market, price: Decimal | None, reference_price: Decim
     if rules.max_price is not None and price > rules.max_price:
         return _outside(market, "price", price, "above the maximum", rules.max_price)
     if price % rules.tick_size:
-        return _outside(market, "price", price, "not a multiple of the tick", rules.tick_size)
+        return _between(market, "price", price, "tick", rules.tick_size)
     return _band_refusal(market, price, reference_price)
 
 
@@ -84,3 +99,10 @@ def _band_refusal(market: Market, price: Decimal, reference_price: Decimal | Non
 
 def _outside(market: Market, what: str, value: Decimal, how: str, limit: Decimal) -> str:
     return f"The {what} {decimal_text(value)} is {how} {decimal_text(limit)} of {market.symbol}."
+
+
+def _between(market: Market, what: str, value: Decimal, step_name: str, step: Decimal) -> str:
+    lower, upper = nearest_multiples(value, step)
+    rule = f"not a multiple of the {step_name} {decimal_text(step)} of {market.symbol}"
+    nearest = f"the nearest are {decimal_text(lower)} and {decimal_text(upper)}"
+    return f"The {what} {decimal_text(value)} is {rule}; {nearest}."

@@ -35,6 +35,15 @@ class Position(WireStruct, frozen=True, kw_only=True):
     """USDC; positive = received."""
     imf_function: MarginFunction | None = None
     mmf_function: MarginFunction | None = None
+    imf: Decimal | None = None
+    """Initial margin fraction; likewise `mmf`, the maintenance margin fraction."""
+    mmf: Decimal | None = None
+    net_cost: Decimal | None = None
+    """USDC; negative = short."""
+    net_exposure_notional: Decimal | None = None
+    cumulative_interest: Decimal | None = None
+    subaccount_id: int | None = None
+    user_id: int | None = None
 
 
 class CollateralAsset(WireStruct, frozen=True, kw_only=True):
@@ -65,6 +74,7 @@ class MarginSummary(WireStruct, frozen=True, kw_only=True):
     unsettled_equity: Decimal
     borrow_liability: Decimal
     assets_value: Decimal
+    liabilities_value: Decimal | None = None
     imf: Decimal
     """Initial margin fraction of the account."""
     mmf: Decimal
@@ -84,6 +94,8 @@ class FundingPayment(WireStruct, frozen=True, kw_only=True):
     """Fraction of the position's notional."""
     interval_end_timestamp: str
     """UTC text without zone."""
+    subaccount_id: int | None = None
+    user_id: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

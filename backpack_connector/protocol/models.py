@@ -60,6 +60,9 @@ class PriceFilter(WireStruct, frozen=True, kw_only=True):
     max_price_update_multiplier: Decimal | None = None
     """Mark and index price rise at most to this multiple in one update; likewise `min_price_update_multiplier`."""
     min_price_update_multiplier: Decimal | None = None
+    borrow_entry_fee_max_multiplier: Decimal | None = None
+    borrow_entry_fee_min_multiplier: Decimal | None = None
+    discovery_bound_band: PriceBand | None = None
 
 
 class QuantityFilter(WireStruct, frozen=True, kw_only=True):
@@ -112,6 +115,11 @@ class Market(WireStruct, frozen=True, kw_only=True):
     funding_rate_lower_bound: Decimal | None = None
     rwa_market_type: str | None = None
     """`STOCK` or `INDEX` for an equity, None for crypto."""
+    open_interest_limit: Decimal | None = None
+    """Base units."""
+    position_limit_weight: Decimal | None = None
+    created_at: str | None = None
+    """UTC text without zone."""
 
     @property
     def accepts_new_orders(self) -> bool:
@@ -153,6 +161,16 @@ class Ticker(WireStruct, frozen=True, kw_only=True):
 
     symbol: str
     last_price: Decimal
+    first_price: Decimal | None = None
+    high: Decimal | None = None
+    low: Decimal | None = None
+    price_change: Decimal | None = None
+    price_change_percent: Decimal | None = None
+    """A fraction, in spite of its name."""
+    volume: Decimal | None = None
+    """Base units."""
+    quote_volume: Decimal | None = None
+    trades: str | None = None
 
 
 class MarkPrice(WireStruct, frozen=True, kw_only=True):
@@ -182,6 +200,17 @@ class BorrowLendPosition(WireStruct, frozen=True, kw_only=True):
     """The asset."""
     net_quantity: Decimal
     """Positive = lent, negative = borrowed."""
+    id: str | None = None
+    cumulative_interest: Decimal | None = None
+    mark_price: Decimal | None = None
+    imf: Decimal | None = None
+    """Initial margin fraction; likewise `mmf`, the maintenance margin fraction."""
+    imf_function: MarginFunction | None = None
+    mmf: Decimal | None = None
+    mmf_function: MarginFunction | None = None
+    net_exposure_quantity: Decimal | None = None
+    net_exposure_notional: Decimal | None = None
+    est_liquidation_price: Decimal | None = None
 
 
 class AccountSummary(WireStruct, frozen=True, kw_only=True):
@@ -195,6 +224,12 @@ class AccountSummary(WireStruct, frozen=True, kw_only=True):
     auto_lend: bool = False
     limit_orders: int | None = None
     trigger_orders: int | None = None
+    auto_borrow_settlements: bool | None = None
+    auto_realize_pnl: bool | None = None
+    auto_repay_borrows: bool | None = None
+    borrow_limit: Decimal | None = None
+    position_limit: Decimal | None = None
+    liquidating: bool | None = None
 
 
 class _OrderFields(WireStruct, frozen=True, kw_only=True):
@@ -377,21 +412,22 @@ def read_rows(kind: Any, rows: Any, where: str) -> "tuple[list[Any], list[str]]"
     return structs, complaints
 
 
-def read_order_results(payload: Any) -> "list[Order | BackpackError]":
+def read_order_results(payload: Any, kind: "type[Order]" = Order) -> "list[Any]":
     """Read execute_order_batch: for each order of the request the accepted order, or the error that it met instead.
 
+    Shape:    `kind` or BackpackError.
     Raises:   WireFormatError when the answer is no list.
     Source:   API §2.3 (POST /orders); schema BatchCommandOrderResult.
     """
     rows = read(list[Any], payload, "execute_order_batch")
-    return [_order_result(row, f"execute_order_batch[{position}]") for position, row in enumerate(rows)]
+    return [_order_result(kind, row, f"execute_order_batch[{position}]") for position, row in enumerate(rows)]
 
 
-def _order_result(row: Any, where: str) -> "Order | BackpackError":
+def _order_result(kind: "type[Order]", row: Any, where: str) -> "Order | BackpackError":
     try:
         head = read(OrderResult, row, where)
         if head.operation == "Ok":
-            return read(Order, row, where)
+            return read(kind, row, where)
     except WireFormatError as error:
         return error
     if head.operation == "Err":

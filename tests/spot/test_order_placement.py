@@ -309,7 +309,8 @@ async def test_d67_an_order_off_a_step_that_hummingbot_does_not_know_of_is_refus
     order_id = await bot.buy("1.2", "150")
     await until(lambda: bot.names(order_id), "the strategy hears of it")
     message = bot.of(order_id, "OrderFailure")[0].error_message
-    assert message == f"The quantity 1.2 is not a multiple of the step 0.5 of {bot.venue.kind.symbol}."
+    rule = f"The quantity 1.2 is not a multiple of the step 0.5 of {bot.venue.kind.symbol}"
+    assert message == f"{rule}; the nearest are 1 and 1.5."
     assert bot.double.count("execute_order") == 0
 
 

@@ -1,0 +1,8 @@
+"""The rows of `operations_account` against the official OpenAPI file."""
+
+from backpack_connector.protocol import operations_account
+from tests.protocol.operation_rows import check_rows
+
+
+def test_the_rows_are_as_in_the_official_file() -> None:
+    check_rows(operations_account.ROWS)
