@@ -61,9 +61,11 @@ async def answer_to(
     timeout_s: float,
     headers: Mapping[str, str] | None = None,
     is_text_wanted: bool = False,
+    answer_headers: dict[str, str] | None = None,
 ) -> Any:
     """Send a request once and to one host, and return its data as `protocol.rest.read_response` does, or their text.
 
+    `answer_headers` is given the headers of the answer, with names in lower case.
     Units:    `timeout_s` covers everything from the connection to the end of the answer.
     Raises:   NoAnswer when none came, so that the outcome is not known; the errors of read_response.
     """
@@ -80,6 +82,8 @@ async def answer_to(
             middlewares=(send_once,),
         )
         status, text = response.status, await text_of(response)
+        if answer_headers is not None:
+            answer_headers.update((name.lower(), value) for name, value in response.headers.items())
     except NoAnswer as error:
         raise NoAnswer(error.message, operation=operation) from error
     except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
