@@ -40,6 +40,7 @@ kills: environment  ## a trading bot is killed KILLS times with SIGKILL at rando
 	@$(PYTHON) -m tests.kills --kills $(KILLS) --seed $(SEED)
 
 docs: environment  ## writes the parts of README.md and ARCHITECTURE.md that the code determines
+	$(PYTHON) -m tests.client.generated
 	$(PYTHON) -m tests.documentation
 
 fix: environment

@@ -155,7 +155,8 @@ class BackpackClient(
             credentials=self._credentials,
             timestamp_ms=self.clock.now_ms() if row.is_signed else None,
         )
-        return await answer_to(request, self._open_session(), self.url, self._timeout_s, headers, answer_headers)
+        session = self._open_session()
+        return await answer_to(request, session, self.url, self._timeout_s, headers, answer_headers=answer_headers)
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -1,6 +1,5 @@
 """Paging: every row once and in order, whatever comes in meanwhile, and the end where the list ends."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from backpack_connector.client.paging import overlap, rows_of
 from backpack_connector.client.rest import BackpackClient
 from backpack_connector.protocol.errors import ConfigurationError
+from tests.spot.stream_double import StreamDouble
 
 
 class History:
@@ -117,14 +117,13 @@ async def test_paging_that_makes_no_sense(
     assert str(caught.value) == sentence
 
 
-async def test_the_simulator_is_read_to_its_end(
-    client: BackpackClient, new_client: Callable[..., BackpackClient]
-) -> None:
+async def test_the_simulator_is_read_to_its_end(recorded: BackpackClient, double: StreamDouble) -> None:
     placed = [
-        (await client.execute_order("SOL_USDC", "Bid", "Limit", quantity="1", price=str(90 + one), client_id=one)).id
-        for one in range(7)
+        (await recorded.execute_order("SOL_USDC", "Bid", "Limit", quantity="1", price=str(90 + one), client_id=one)).id
+        for one in range(6)
     ]
-    rows = [row.id async for row in client.iterate_order_history(symbol="SOL_USDC", page_size=3)]
+    rows = [row.id async for row in recorded.iterate_order_history(symbol="SOL_USDC", page_size=3)]
     assert rows == placed[::-1]
-    rows = [row.id async for row in client.iterate_order_history(sort_direction="Asc", page_size=2, most=5)]
+    assert double.count("get_order_history") == 2  # the headers tell the end
+    rows = [row.id async for row in recorded.iterate_order_history(sort_direction="Asc", page_size=2, most=5)]
     assert rows == placed[:5]
