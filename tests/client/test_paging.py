@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from backpack_connector.client.paging import overlap, rows_of
 from backpack_connector.client.rest import BackpackClient
 from backpack_connector.protocol.errors import ConfigurationError
-from tests.spot.stream_double import StreamDouble
 
 
 class History:
@@ -117,13 +116,20 @@ async def test_paging_that_makes_no_sense(
     assert str(caught.value) == sentence
 
 
-async def test_the_simulator_is_read_to_its_end(recorded: BackpackClient, double: StreamDouble) -> None:
+async def test_the_simulator_is_read_to_its_end(client: BackpackClient, monkeypatch: pytest.MonkeyPatch) -> None:
     placed = [
-        (await recorded.execute_order("SOL_USDC", "Bid", "Limit", quantity="1", price=str(90 + one), client_id=one)).id
+        (await client.execute_order("SOL_USDC", "Bid", "Limit", quantity="1", price=str(90 + one), client_id=one)).id
         for one in range(6)
     ]
-    rows = [row.id async for row in recorded.iterate_order_history(symbol="SOL_USDC", page_size=3)]
+    send, asked = client.request, []
+
+    async def counted(operation_id: str, *parameters: Any, **options: Any) -> Any:
+        asked.append(operation_id)
+        return await send(operation_id, *parameters, **options)
+
+    monkeypatch.setattr(client, "request", counted)
+    rows = [row.id async for row in client.iterate_order_history(symbol="SOL_USDC", page_size=3)]
     assert rows == placed[::-1]
-    assert double.count("get_order_history") == 2  # the headers tell the end
-    rows = [row.id async for row in recorded.iterate_order_history(sort_direction="Asc", page_size=2, most=5)]
+    assert len(asked) == 2  # the headers tell the end
+    rows = [row.id async for row in client.iterate_order_history(sort_direction="Asc", page_size=2, most=5)]
     assert rows == placed[:5]
