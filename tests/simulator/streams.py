@@ -11,7 +11,7 @@ from backpack_connector.protocol.depth import DepthSequence, Verdict
 from backpack_connector.simulator import Simulator
 from backpack_connector.simulator.orders import NewOrder
 
-LIMIT_S = 5.0
+LIMIT_S = 15.0
 
 
 class Stream:

@@ -25,6 +25,8 @@ from tests.spot.exchange_double import ExchangeDouble
 
 SYMBOL = "SOL_USDC"
 PAIR = "SOL-USDC"
+LIMIT_S = 15.0
+"""Shared machines have been seen to stand still for seconds."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class Bot:
         self._set_time()
         await self.connector.start_network()
         try:
-            await until(lambda: self.connector.ready, "the connector is ready", limit_s=8.0)
+            await until(lambda: self.connector.ready, "the connector is ready")
             # The first poll and the one after subscribing are over, so that from here on the test alone polls.
             await until(lambda: not self.connector._poll_notifier.is_set(), "the first polls are over")
         except BaseException:
@@ -213,7 +215,7 @@ class Bot:
         return self.venue.orders(self.account)
 
 
-async def until(condition: Callable[[], Any], what: str, limit_s: float = 3.0) -> None:
+async def until(condition: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> None:
     """Wait for a condition, and fail with words when it does not come true."""
     end = time.monotonic() + limit_s
     while not condition():

@@ -26,7 +26,7 @@ from tests.spot.stream_double import StreamDouble
 
 PAIR, SYMBOL = "SOL-USDC", "SOL_USDC"
 OTHER_PAIR, OTHER_SYMBOL = "BTC-USDC", "BTC_USDC"
-LIMIT_S = 5.0
+LIMIT_S = 15.0
 
 _MAKER = "resting-liquidity"
 _TAKER = "passing-liquidity"
