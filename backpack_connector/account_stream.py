@@ -11,6 +11,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from backpack_connector import stream_evidence
+from backpack_connector.latency import LatencyRecorder
 from backpack_connector.protocol.errors import AuthenticationRefused, WireFormatError, plain
 from backpack_connector.protocol.messages import ErrorFrame, OrderUpdate, parse_message
 from backpack_connector.protocol.streams import BALANCE_UPDATES
@@ -37,6 +38,7 @@ LATEST_S = 86_400.0
 class AccountStream(_Base):
     """The part of the connector that listens to the private stream; `BackpackExchangeBase` mixes it in."""
 
+    latency: LatencyRecorder
     _has_missed_something: bool
     _asking_soon: asyncio.TimerHandle | None
     _is_key_refused = False
@@ -125,6 +127,7 @@ class AccountStream(_Base):
         self.followed_queue = self._user_stream_tracker.user_stream
         try:
             async for event in self._iter_user_event_queue():
+                self.latency.frame_came(getattr(event, "came_s", None))
                 self._hear(event, None)
         finally:
             self.followed_queue = None

@@ -67,6 +67,7 @@ class BackpackAPIOrderBookDataSource(SilenceWatch, OrderBookTrackerDataSource):
     ) -> None:
         super().__init__(trading_pairs)
         self._connector = connector
+        self._book_changed = connector.latency.book_changed
         self._api_factory = api_factory
         self._domain = domain
         self.head_start = stream_head_start(api_factory, domain)
@@ -211,9 +212,7 @@ class BackpackAPIOrderBookDataSource(SilenceWatch, OrderBookTrackerDataSource):
         for tracked in self._books.values():
             if tracked.resync is not None:
                 tracked.resync.cancel()
-        self._books = {}
-        self._subscribed = asyncio.Event()
-        self._is_listening = False
+        self._books, self._subscribed, self._is_listening = {}, asyncio.Event(), False
 
     async def listen_for_subscriptions(self) -> None:
         """Keep the public streams connected and the books in sequence."""
@@ -306,6 +305,7 @@ class BackpackAPIOrderBookDataSource(SilenceWatch, OrderBookTrackerDataSource):
         It is written in one piece because calls cost as much as the work: a busy bot comes here a thousand times a
         second.
         """
+        came_s = time.monotonic()
         try:
             frame = read_quick_depth_frame(text)
         except UNREADABLE:
@@ -323,10 +323,11 @@ class BackpackAPIOrderBookDataSource(SilenceWatch, OrderBookTrackerDataSource):
         ):
             self._on_other_frame(text)
             return
-        tracked.heard_at_s = time.monotonic()
+        tracked.heard_at_s = came_s
         tracked.changes += 1
         set_changing_update_id(last_id)
         tracked.book.apply_diffs(update.bids, update.asks, last_id)
+        self._book_changed(time.monotonic() - came_s)
 
     def _on_other_frame(self, text: str) -> None:
         frame, latest_timestamp = decoded_frame(text), self._connector.latest_timestamp

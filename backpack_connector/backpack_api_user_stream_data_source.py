@@ -23,6 +23,7 @@ from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 from backpack_connector import backpack_constants as constants
 from backpack_connector.backpack_auth import BackpackAuth
 from backpack_connector.backpack_web_utils import deliver_frames, stream_head_start
+from backpack_connector.latency import timed
 from backpack_connector.protocol.errors import AuthenticationRefused, shown
 from backpack_connector.protocol.messages import decoded_frame, quick_order_update, stream_of
 from backpack_connector.protocol.streams import ORDER_UPDATES, subscribe_frame
@@ -128,6 +129,7 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         """
         if queue is not self._connector.followed_queue or not queue.empty():
             return False
+        self._connector.latency.frame_came()
         message = quick_order_update(text, self._connector.latest_timestamp)
         if message is None:
             return False
@@ -143,7 +145,7 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         if self._doubted_stream is not None and stream_of(event_message) == self._doubted_stream:
             self._doubted_stream = None
         # Whatever it is, the listener says in one sentence what it cannot read.
-        queue.put_nowait(event_message)
+        queue.put_nowait(timed(event_message))
 
 
 async def _raise_when_told(doubt: "asyncio.Future[str]") -> None:

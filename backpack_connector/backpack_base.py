@@ -26,6 +26,7 @@ from backpack_connector.backpack_api_order_book_data_source import BackpackAPIOr
 from backpack_connector.backpack_api_user_stream_data_source import BackpackAPIUserStreamDataSource
 from backpack_connector.backpack_auth import BackpackAuth
 from backpack_connector.head_start import HeadStart
+from backpack_connector.latency import LatencyRecorder, LatencyReport, as_text
 from backpack_connector.listed_markets import ListedMarkets
 from backpack_connector.network_check import NetworkCheck
 from backpack_connector.order_adoption import OrderAdoption
@@ -115,6 +116,7 @@ class BackpackExchangeBase(
         self._awaiting_trigger: set[str] = set()
         self._is_account_exclusive = constants.is_account_exclusive()
         self._journal = self._new_journal()
+        self.latency = LatencyRecorder()
         self._evidence = self._new_evidence()
         self._executed_told: dict[str, Decimal] = {}
         self._unknown_orders: set[str] = set()
@@ -208,7 +210,12 @@ class BackpackExchangeBase(
         # ExchangePyBase has no hook for its throttler, and this is the first call after it made its own.
         self._throttler = RequestBudget(self._auth.account, self._rate_limits_share_pct)
         self._sender = RequestSender(
-            self._throttler, self._auth, self._time_synchronizer, self._server_time_ms, self.domain
+            self._throttler,
+            self._auth,
+            self._time_synchronizer,
+            self._server_time_ms,
+            self.domain,
+            self.latency.requests_leave,
         )
         return backpack_web_utils.build_api_factory(
             throttler=self._throttler,
@@ -262,12 +269,23 @@ class BackpackExchangeBase(
         if self.network_status is not NetworkStatus.CONNECTED:
             self._drop_head_starts()
         if self.network_status is NetworkStatus.STOPPED:  # not when only the connection is lost
+            self.logger().info(self.latency_text())
             self._journal.close()
 
     def tick(self, timestamp: float) -> None:
         """Follow the clock; a running clock is also the sign of life that the order journal gives."""
         super().tick(timestamp)
         self._journal.beat()
+        self.latency.tick()
+        self._journal.show(self.latency_report)
+
+    def latency_report(self) -> LatencyReport:
+        """Return how long orders, cancels and messages took in the last minutes."""
+        return self.latency.report(self.name)
+
+    def latency_text(self) -> str:
+        """Return the same as a table, for the `format_status` of a strategy: Hummingbot asks no connector for text."""
+        return as_text(self.latency_report())
 
     def mark_open_orders_request(self) -> int:
         """Return the place of a request for open orders that is sent now; for markets where it matters."""
@@ -278,6 +296,7 @@ class BackpackExchangeBase(
         self._request_ended_at.pop(client_order_id, None)
         self._executed_told.pop(client_order_id, None)
         self._journal.ended(client_order_id)
+        self.latency.order_ended(client_order_id)
         self._reconciler.forget(client_order_id)
 
     def on_open_orders(self, orders: list[Order], asked_at: int) -> None:

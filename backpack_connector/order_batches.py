@@ -20,6 +20,7 @@ from hummingbot.core.data_type.market_order import MarketOrder
 
 from backpack_connector.client_order_ids import next_client_order_id
 from backpack_connector.eager_start import begin_alone
+from backpack_connector.latency import LatencyRecorder, orders_of_request
 from backpack_connector.protocol.errors import BackpackError, WireFormatError
 from backpack_connector.protocol.models import Order, read_order_results
 from backpack_connector.protocol.rest import ReadyBody, ready_body
@@ -70,6 +71,7 @@ class OrderBatch:
 
     async def _send_together(self, entries: Sequence[_Ready]) -> None:
         outcomes: Sequence[Order | Exception]
+        orders_of_request.set(tuple(entry.client_order_id for entry in entries))
         try:
             outcomes = _outcomes(entries, await self._send([entry.body for entry in entries]))
         except asyncio.CancelledError:
@@ -105,6 +107,7 @@ def _outcomes(entries: Sequence[_Ready], answer: Any) -> list[Order | BackpackEr
 class OrderBatches(_Base):
     """The part of the connector that places orders in batches; `BackpackExchangeBase` mixes it in."""
 
+    latency: LatencyRecorder
     _batches: dict[str, OrderBatch]
     """The batches of orders that are not placed yet, by client id."""
 
@@ -118,6 +121,7 @@ class OrderBatches(_Base):
         orders = [order.copy_with_id(next_client_order_id()) for order in orders_to_create]
         batch = OrderBatch([order.client_order_id for order in orders], self._send_batch)
         for order in orders:
+            self.latency.order_called(order.client_order_id)
             self._batches[order.client_order_id] = batch
             begin_alone(self._create_in_batch(batch, order, kwargs))
         return orders

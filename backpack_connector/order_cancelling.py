@@ -18,6 +18,7 @@ from hummingbot.core.data_type.cancellation_result import CancellationResult
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
 
 from backpack_connector.eager_start import begin, begin_alone
+from backpack_connector.latency import LatencyRecorder
 from backpack_connector.protocol.enums import CancelOrderType, OrderStatus
 from backpack_connector.protocol.errors import BackpackError, OrderNotFound, RequestError, WireFormatError, shown
 from backpack_connector.protocol.models import Order, read_rows
@@ -38,6 +39,7 @@ WHOLE_MARKET_FROM = 10
 class OrderCancelling(_Base):
     """The part of the connector that cancels orders; `BackpackExchangeBase` mixes it in."""
 
+    latency: LatencyRecorder
     _cancels: dict[str, asyncio.Task[str | None]]
     """Cancels whose answers are awaited, by client id."""
     _is_account_exclusive: bool
@@ -138,6 +140,7 @@ class OrderCancelling(_Base):
         """Cancel an order; whoever asks again while the answer is awaited gets the same answer."""
         running = self._cancels.get(order.client_order_id)
         if running is None or running.done():
+            self.latency.cancel_called(order.client_order_id)
             running = begin(self._cancel_once(order))
             if not running.done():  # it may have ended inside the call
                 self._cancels[order.client_order_id] = running

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import msgspec
 
+from backpack_connector.latency import LatencyReport
+
 try:
     import fcntl
 except ImportError:  # pragma: no cover - a platform without it, where Hummingbot itself does not run
@@ -28,6 +30,7 @@ JOURNAL_VARIABLE = "BACKPACK_JOURNAL"
 """Another folder for the journals, or `off`."""
 FOLDER_NAME = "backpack_journal"
 FILE_SUFFIX = ".jsonl"
+LATENCY_SUFFIX = ".latency"
 STALE_BEAT_S = 10.0
 """Without locks, a connector counts as running until its last sign of life is this old."""
 
@@ -106,6 +109,27 @@ class Journal:
     def markets(self) -> frozenset[str]:
         """Return the exchange's symbols in which orders may be open."""
         return frozenset(order.symbol for order in self.open_orders)
+
+
+class LatencyNote(msgspec.Struct, frozen=True):
+    """What lies beside a journal: the latencies of the connector that writes it."""
+
+    pid: int
+    report: LatencyReport
+
+
+def latency_path(journal: Path) -> Path:
+    """Return where the latencies of a journal's connector are."""
+    return journal.with_suffix(LATENCY_SUFFIX)
+
+
+def latency_of(journal: Journal) -> LatencyReport | None:
+    """Return the latencies of a connector that runs; None when it has shown none, or only an earlier process has."""
+    try:
+        note = msgspec.json.decode(latency_path(journal.path).read_bytes(), type=LatencyNote)
+    except (OSError, msgspec.DecodeError, RecursionError):
+        return None
+    return note.report if journal.is_alive and note.pid == journal.pid else None
 
 
 def fingerprint(api_key: str) -> str:

@@ -17,13 +17,25 @@ from pathlib import Path
 
 import msgspec
 
-from backpack_connector.order_journal import FILE_SUFFIX, Header, Identity, Line, OrderRecord, read_lines
+from backpack_connector.latency import LatencyReport
+from backpack_connector.order_journal import (
+    FILE_SUFFIX,
+    Header,
+    Identity,
+    LatencyNote,
+    Line,
+    OrderRecord,
+    latency_path,
+    read_lines,
+)
 
 try:
     import fcntl
 except ImportError:  # pragma: no cover - a platform without it, where Hummingbot itself does not run
     fcntl = None  # type: ignore[assignment]
 
+SHOW_S = 5.0
+"""How often the latencies beside the journal are written anew."""
 BEAT_S = 1.0
 """How often a running connector gives a sign of life."""
 _RETRY_S = 10.0
@@ -59,6 +71,7 @@ class OrderJournal:
         self._has_complained = False
         self._try_again_at = 0.0
         self._beat_at = 0.0
+        self._show_at = 0.0
 
     @property
     def path(self) -> Path | None:
@@ -111,11 +124,23 @@ class OrderJournal:
         if is_gone or not self._is_complete:
             self._compact()
 
+    def show(self, report: Callable[[], LatencyReport]) -> None:
+        """Write a report beside the journal every few seconds, for `backpack status`; called with each beat."""
+        now = time.monotonic()
+        if self._descriptor is None or self._path is None or now < self._show_at:
+            return
+        self._show_at = now + SHOW_S
+        try:
+            _put(latency_path(self._path), self._encode(LatencyNote(os.getpid(), report())))
+        except OSError as error:
+            self._complain(error)
+
     def close(self) -> None:
         """Let go of the file, and remove it if no order is open; the next order opens it again."""
         if self._descriptor is None or self._path is None:
             return
         try:
+            latency_path(self._path).unlink(missing_ok=True)
             if not self._open_orders and _is_file_at(self._descriptor, self._path):
                 self._path.unlink()
         except OSError as error:
@@ -234,6 +259,17 @@ class OrderJournal:
 def _write(descriptor: int, text: bytes) -> None:
     if os.write(descriptor, text) != len(text):
         raise OSError("the disk is full")
+
+
+def _put(path: Path, text: bytes) -> None:
+    """Put a whole file in the place of another, so that nobody sees half of one."""
+    draft = path.with_suffix(".draft")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        _write(descriptor, text)
+    finally:
+        os.close(descriptor)
+    os.replace(draft, path)
 
 
 def _replace(path: Path, text: bytes) -> int:

@@ -16,6 +16,7 @@ from hummingbot.core.data_type.in_flight_order import InFlightOrder
 
 from backpack_connector.client_order_ids import next_client_order_id
 from backpack_connector.eager_start import begin_alone
+from backpack_connector.latency import LatencyRecorder, orders_of_request
 from backpack_connector.order_control import (
     HUMMINGBOT_OPTIONS,
     NO_CONTROL,
@@ -40,6 +41,7 @@ else:
 class OrderPlacement(_Base):
     """The part of the connector that sends orders; `BackpackExchangeBase` mixes it in."""
 
+    latency: LatencyRecorder
     _on_their_way: set[str]
     """Client ids of orders whose request has not ended yet."""
     _request_ended_at: dict[str, float]
@@ -81,6 +83,7 @@ class OrderPlacement(_Base):
         **kwargs: Any,
     ) -> str:
         order_id = next_client_order_id()
+        self.latency.order_called(order_id)
         begin_alone(
             self._create_order(
                 trade_type=trade_type,
@@ -261,6 +264,7 @@ class OrderPlacement(_Base):
         )
 
     async def _submit(self, order: InFlightOrder) -> Order:
+        orders_of_request.set((order.client_order_id,))
         answer = await self.request("execute_order", self._order_fields(order), headers=self._placement_headers())
         report = read(Order, answer, "execute_order")
         if report.symbol != self.symbol_of(order) or report.client_id_text not in (None, order.client_order_id):

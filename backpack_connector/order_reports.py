@@ -13,6 +13,7 @@ from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState,
 from hummingbot.core.data_type.trade_fee import TradeFeeBase
 
 from backpack_connector import stream_evidence
+from backpack_connector.latency import LatencyRecorder
 from backpack_connector.order_reconciliation import ListedOrder, executed_quantity
 from backpack_connector.protocol import messages
 from backpack_connector.protocol.enums import OrderStatus
@@ -42,6 +43,7 @@ PENDING_CANCEL_LIMIT_S = 10.0
 class OrderReports(_Base):
     """The part of the connector that learns what happened to orders; `BackpackExchangeBase` mixes it in."""
 
+    latency: LatencyRecorder
     _evidence: StreamEvidence
     _executed_told: dict[str, Decimal]
     """The most that the stream has told to be executed of an order, by client id."""
@@ -122,6 +124,7 @@ class OrderReports(_Base):
         return bool(self._time() - order.last_update_timestamp > PENDING_CANCEL_LIMIT_S)
 
     def _adopt(self, order: InFlightOrder, exchange_order_id: str, timestamp: float) -> None:
+        self.latency.order_known(order.client_order_id)
         # The order exists, so it is announced before anything else that happened to it (F27, F39).
         self.order_tracker.process_order_update(
             OrderUpdate(
@@ -140,6 +143,8 @@ class OrderReports(_Base):
         status: OrderStatus | None,
         reason: str | None,
     ) -> None:
+        if state is OrderState.CANCELED:
+            self.latency.order_cancelled(order.client_order_id)
         note = expiry_note(status, reason)
         extra: dict[str, Any] | None = None
         if note is not None:
@@ -236,6 +241,7 @@ class OrderReports(_Base):
             return
         fee = self._fill_fee(order, fee_amount, fee_symbol)
         self.order_tracker.process_trade_update(trade_update_of_message(order, message, fee))
+        self.latency.fill_told()
 
     def _can_be_true(self, order: InFlightOrder, message: messages.OrderUpdate) -> bool:
         """Tell whether a fill fits what the exchange says was executed in all; messages may come in another order."""

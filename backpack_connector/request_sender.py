@@ -74,12 +74,14 @@ class RequestSender:
         clock: TimeSynchronizer,
         server_time_ms: Callable[[], Any],
         domain: str,
+        on_leaving: Callable[[], object] = lambda: None,
     ) -> None:
         self._budget = budget
         self._auth = auth
         self._clock = clock
         self._server_time_ms = server_time_ms
         self._domain = domain
+        self._on_leaving = on_leaving
 
     async def send(
         self,
@@ -101,10 +103,9 @@ class RequestSender:
             request = self._auth.signed_request(row, parameters)
         else:
             request = build_request(row, parameters)
-        base_url = backpack_web_utils.rest_base(self._domain)
-        return await answer_to(
-            request, await _session(), base_url, constants.REQUEST_TIMEOUT_S, headers, is_text_wanted
-        )
+        base_url, session = backpack_web_utils.rest_base(self._domain), await _session()
+        self._on_leaving()
+        return await answer_to(request, session, base_url, constants.REQUEST_TIMEOUT_S, headers, is_text_wanted)
 
     async def learn_time(self) -> bool:
         """Ask for the exchange's time unless it is known; return whether it is known now."""

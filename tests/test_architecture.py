@@ -26,7 +26,7 @@ SPOT = "backpack_connector"
 # The names that Hummingbot's connector needs, and what they share: every module directly in the package but these.
 OWN_GROUPS = ("protocol", "client", "guard", "simulator", "cli", "demo", "mcp_server", "registration", "startup")
 # What the connectors share with the programs that work without Hummingbot.
-SHARED = ("hosts", "order_journal", "reconnect", "request_pools", "single_attempts")
+SHARED = ("hosts", "latency", "order_journal", "reconnect", "request_pools", "single_attempts")
 NETWORK = frozenset({"asyncio", "socket", "ssl", "select", "selectors", "http", "urllib", "subprocess", "threading"})
 CLOCK_AND_LOG = frozenset({"time", "datetime", "logging", "random", "secrets"})
 

@@ -41,11 +41,15 @@ def root(
 @app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    journal: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", envvar="BACKPACK_JOURNAL", help="Where the bots keep their order journals."),
+    ] = None,
 ) -> None:
-    """Tell which implementation of each connector Hummingbot uses here, and the versions."""
+    """Tell which implementation of each connector Hummingbot uses here, the versions, and how the running bots do."""
     from backpack_connector.cli.status import show_status
 
-    show_status(as_json)
+    show_status(as_json, journal)
 
 
 @app.command()

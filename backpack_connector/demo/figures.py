@@ -82,6 +82,16 @@ class Futures:
 
 
 @dataclass(frozen=True)
+class Latency:
+    """How long one thing took the bot in the last minutes."""
+
+    what: str
+    count: int
+    p50_s: float
+    p99_s: float
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """What the connector knew at one moment; prices are None while a side of the book is empty."""
 
@@ -92,6 +102,7 @@ class Snapshot:
     orders: tuple[OpenOrder, ...]
     balances: Mapping[str, Balance]
     futures: Futures | None = None
+    latencies: tuple[Latency, ...] = ()
 
     @property
     def mid_price(self) -> Decimal | None:

@@ -17,7 +17,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from backpack_connector.demo.figures import Balance, Books, Fill, FundingPayment, Futures, OpenOrder, Position, Snapshot
+from backpack_connector.demo.figures import (
+    Balance,
+    Books,
+    Fill,
+    FundingPayment,
+    Futures,
+    Latency,
+    OpenOrder,
+    Position,
+    Snapshot,
+)
 
 DATABASE_DIGITS = 6
 
@@ -99,6 +109,10 @@ def _journal_snapshot(entry: Mapping[str, Any]) -> Snapshot:
             asset: Balance(Decimal(row["total"]), Decimal(row["available"])) for asset, row in entry["balances"].items()
         },
         futures=_journal_futures(entry) if "position" in entry else None,
+        latencies=tuple(
+            Latency(row["what"], int(row["count"]), float(row["p50_s"]), float(row["p99_s"]))
+            for row in entry.get("latency", ())
+        ),
     )
 
 

@@ -29,6 +29,7 @@ from backpack_connector.demo.money import (
     profit,
     total_of,
 )
+from backpack_connector.protocol.units import duration_text
 
 # Lines of the live view that are not fills: the head, and the head and the borders of the fills.
 HEAD_LINES, FILLS_LINES = 3, 5
@@ -71,12 +72,13 @@ def log_line(view: View) -> str:
     """Say the same in one line, for output that goes to a file."""
     if view.first is None or view.latest is None:
         return f"{view.elapsed_s:4.0f} s  waiting for the market"
-    digits = _price_digits(view.latest, view.fills)
+    digits, latency = _price_digits(view.latest, view.fills), _latency_text(view.latest)
     return (
         f"{view.elapsed_s:4.0f} s  bid {price_text(view.latest.best_bid, digits)}"
         f"  ask {price_text(view.latest.best_ask, digits)}"
         f"  open orders {len(view.latest.orders)}  fills {len(view.fills)}  {'  '.join(held_texts(view.latest))}"
         f"  profit {money_text(profit(view.first, view.latest), view.latest)}"
+        f"{'' if latency is None else '  ' + latency}"
     )
 
 
@@ -91,7 +93,17 @@ def _head(view: View) -> RenderableType:
         Text(f"{len(view.latest.orders)} open orders, {len(view.fills)} fills"),
         Text(f"{min(view.elapsed_s, view.seconds):.0f} of {view.seconds:.0f} s", style="bold"),
     )
-    return Panel(line, box=box.ROUNDED)
+    return Panel(line, box=box.ROUNDED, subtitle=_latency_text(view.latest))
+
+
+def _latency_text(snapshot: Snapshot) -> str | None:
+    """Say the medians in one line that a narrow terminal has room for; the bot's status has all figures."""
+    shown = [
+        f"{row.what.partition('-> ')[2]} {duration_text(row.p50_s)}"
+        for row in snapshot.latencies
+        if row.count and not row.what.startswith("cancel")
+    ]
+    return f"median latency: {', '.join(shown)}" if shown else None
 
 
 def _book_panel(snapshot: Snapshot, digits: int, lines: int) -> RenderableType:

@@ -52,6 +52,19 @@ def us_from_seconds(timestamp: float) -> int:
     return round(timestamp * MICROSECONDS_PER_SECOND)
 
 
+def duration_text(duration_s: float) -> str:
+    """Return a duration for people: three digits and the unit that suits them, such as `85.3 us` or `1.24 ms`."""
+    for unit, units_a_second in (("us", MICROSECONDS_PER_SECOND), ("ms", MILLISECONDS_PER_SECOND)):
+        value = duration_s * units_a_second
+        if value < 999.5:
+            return f"{_three_digits(value)} {unit}"
+    return f"{_three_digits(duration_s)} s"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.{0 if value >= 99.95 else 1 if value >= 9.995 else 2}f}"
+
+
 def seconds_from_iso(time_iso: str) -> float:
     """Return seconds for a UTC time without zone, `2025-09-11T20:10:40.699` or `2025-09-11 20:10:00`.
 

@@ -122,6 +122,16 @@ def balances_of(connector: ConnectorBase) -> dict[str, dict[str, Decimal]]:
     }
 
 
+def latency_facts(connector: ConnectorBase) -> list[dict[str, Any]]:
+    """Return how long orders and messages took in the last minutes; nothing for a connector that does not tell."""
+    if not hasattr(connector, "latency_report"):  # paper trading, other exchanges
+        return []
+    return [
+        {name: getattr(row, name) for name in ("what", "count", "p50_s", "p90_s", "p99_s", "max_s")}
+        for row in connector.latency_report().latencies
+    ]
+
+
 def market_facts(connector: ConnectorBase, trading_pair: str) -> dict[str, Any]:
     """Return book top, open orders and balances, as the connector knows them now."""
     return {
@@ -139,6 +149,7 @@ def market_facts(connector: ConnectorBase, trading_pair: str) -> dict[str, Any]:
             for order in open_orders(connector, trading_pair)
         ],
         "balances": balances_of(connector),
+        "latency": latency_facts(connector),
     }
 
 
@@ -284,6 +295,7 @@ class BackpackMarketMaker(StrategyV2Base):
         return balances_of(self.connector)
 
     def format_status(self) -> str:
-        """Add fills and fees to what `hbot status` shows of every strategy."""
+        """Add fills, fees and latencies to what `hbot status` shows of every strategy."""
         fees = ", ".join(f"{amount} {token}" for token, amount in sorted(self._fees.items())) or "none"
-        return f"{super().format_status()}\n\n  Fills since start: {self._fill_count}; fees: {fees}"
+        latency = f"\n\n{self.connector.latency_text()}" if hasattr(self.connector, "latency_text") else ""
+        return f"{super().format_status()}{latency}\n\n  Fills since start: {self._fill_count}; fees: {fees}"

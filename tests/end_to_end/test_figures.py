@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from backpack_connector.demo.exchange import read_truth
-from backpack_connector.demo.figures import Balance, Books, Fill, FundingPayment, Futures, Position
+from backpack_connector.demo.figures import Balance, Books, Fill, FundingPayment, Futures, Latency, Position
 from backpack_connector.demo.processes import ProgramError
 from backpack_connector.demo.records import Journal, read_trades_database
 from backpack_connector.protocol.enums import MarketType
@@ -61,6 +61,18 @@ def test_a_journal_keeps_every_digit(tmp_path: Path) -> None:
     assert journal.books().balances["USDC"].total == Decimal("10000.000000000000000001")
     assert journal.books().open_orders == 2
     assert not journal.stopped
+
+
+def test_a_journal_tells_latencies_or_none(tmp_path: Path) -> None:
+    row = {"what": "order: call -> sent", "count": 3, "p50_s": 0.001, "p90_s": 0.002, "p99_s": 0.003, "max_s": 0.004}
+    write(tmp_path / "j", {**SNAPSHOT, "latency": [row]})
+    journal = Journal(tmp_path / "j")
+    journal.read()
+    assert journal.latest is not None
+    assert journal.latest.latencies == (Latency("order: call -> sent", 3, 0.001, 0.003),)
+    write(tmp_path / "j", SNAPSHOT)
+    journal.read()
+    assert journal.latest.latencies == ()
 
 
 def test_a_journal_is_followed_while_it_grows(tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ import pytest
 pytest.importorskip("hummingbot")
 
 from hummingbot.core.data_type.common import OrderType, TradeType
+from hummingbot.strategy.strategy_v2_base import StrategyV2Base
 
 from backpack_connector.demo.home import find_templates, make_home
+from backpack_connector.latency import LatencyRecorder, as_text
 from tests.end_to_end.makers import PAIR, Connector, Order, journal, load_script, maker_of, tick, without_engine
 
 
@@ -156,6 +158,24 @@ def test_a_fill_is_written_with_every_digit(maker: Any) -> None:
     assert Decimal(line["price"]) == Decimal("0.000012345678901234")
     assert Decimal(line["amount"]) == Decimal("123456789.123456789")
     assert Decimal(line["fees"][0]["amount"]) == Decimal("1E-10")
+
+
+def test_the_status_and_the_journal_show_latencies_of_a_connector_that_tells_them(
+    maker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StrategyV2Base, "format_status", lambda self: "  Balances: ...")
+    assert maker.format_status() == "  Balances: ...\n\n  Fills since start: 0; fees: none"
+    tick(maker, 1000)
+    assert journal(maker)[-1]["latency"] == []
+    recorder = LatencyRecorder()
+    recorder.book_changed(0.25)
+    maker.connector.latency_report = lambda: recorder.report("backpack")
+    maker.connector.latency_text = lambda: as_text(recorder.report("backpack"))
+    assert "depth frame -> book" in maker.format_status()
+    assert maker.format_status().endswith("\n\n  Fills since start: 0; fees: none")
+    tick(maker, 1001)
+    row = journal(maker)[-1]["latency"][3]
+    assert (row["what"], row["count"], row["max_s"]) == ("depth frame -> book", 1, 0.25)
 
 
 def fill_of(trade_id: str) -> SimpleNamespace:

@@ -9,7 +9,16 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from backpack_connector.demo.figures import Balance, Fill, FundingPayment, Futures, OpenOrder, Position, Snapshot
+from backpack_connector.demo.figures import (
+    Balance,
+    Fill,
+    FundingPayment,
+    Futures,
+    Latency,
+    OpenOrder,
+    Position,
+    Snapshot,
+)
 from backpack_connector.demo.money import profit
 from backpack_connector.demo.screen import View, live_view, log_line
 
@@ -89,6 +98,24 @@ def test_the_view_of_a_perpetual_bot_shows(row: str) -> None:
     assert re.search(row, shown(futures_view([SOLD], [PAID]), 120, 40))
 
 
+LATENCIES = (
+    Latency("order: call -> sent", 9, 0.000314, 0.001),
+    Latency("order: sent -> accepted", 9, 0.00124, 0.002),
+    Latency("cancel: begun -> cancelled", 9, 0.00124, 0.002),
+    Latency("depth frame -> book", 9, 0.0000451, 0.001),
+    Latency("fill frame -> event told", 0, 0.0, 0.0),
+)
+
+
+def test_the_view_and_the_log_show_medians_of_what_has_happened() -> None:
+    view = spot_view([SOLD], [])
+    assert view.latest is not None
+    view = replace(view, latest=replace(view.latest, latencies=LATENCIES))
+    text = "median latency: sent 314 us, accepted 1.24 ms, book 45.1 us"
+    assert f" {text} " in shown(view, 80, 24)
+    assert log_line(view).endswith(text)
+
+
 def spot_view(fills: list[Fill], funding: list[FundingPayment]) -> View:
     start, latest = snapshot("142.3", "142.5", "50", "10000"), snapshot("142.3", "142.5", "49.9988", "10225.029832001")
     return View(start, latest, fills, 12.0, 60.0, funding)
@@ -103,7 +130,8 @@ def test_the_view_fits_the_terminal(
     orders = tuple(OpenOrder(side, Decimal(140), Decimal(2), Decimal(0)) for side in ("BUY", "SELL") for _ in range(3))
     view = view_of([SOLD] * count, [PAID])
     assert view.latest is not None
-    lines = shown(replace(view, latest=replace(view.latest, orders=orders)), width, height).splitlines()
+    latest = replace(view.latest, orders=orders, latencies=LATENCIES)
+    lines = shown(replace(view, latest=latest), width, height).splitlines()
     assert len(lines) < height
     assert "…" not in "".join(lines)
 

@@ -29,6 +29,23 @@ def test_seconds_become_integers() -> None:
     assert units.us_from_seconds(1_757_621_440.5) == 1_757_621_440_500_000
 
 
+@pytest.mark.parametrize(
+    ("duration_s", "text"),
+    [
+        (0.0, "0.00 us"),
+        (0.00000214, "2.14 us"),
+        (0.0000853, "85.3 us"),
+        (0.0009994, "999 us"),
+        (0.0009996, "1.00 ms"),
+        (0.012345, "12.3 ms"),
+        (0.9996, "1.00 s"),
+        (123.4, "123 s"),
+    ],
+)
+def test_durations_have_three_digits_and_a_unit_that_suits_them(duration_s: float, text: str) -> None:
+    assert units.duration_text(duration_s) == text
+
+
 @BOUNDED
 @given(st.integers(0, END_OF_CENTURY_S * 1_000))
 def test_milliseconds_come_back_from_seconds_unchanged(time_ms: int) -> None:
