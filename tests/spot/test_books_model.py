@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from backpack_connector.backpack_api_order_book_data_source import BackpackAPIOrderBookDataSource
+from backpack_connector.latency import LatencyRecorder
 from backpack_connector.protocol.enums import MarketType, OrderType, Side
 from backpack_connector.protocol.errors import Unavailable
 from backpack_connector.protocol.streams import depth_stream
@@ -105,6 +106,7 @@ class Connector:
     def __init__(self, market: Market, chance: random.Random) -> None:
         self._market = market
         self._chance = chance
+        self.latency = LatencyRecorder()
 
     async def exchange_symbol_associated_to_pair(self, trading_pair: str) -> str:
         return SYMBOL

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from decimal import Decimal
+from math import inf
 from typing import Any
 
 import pytest
@@ -196,8 +197,11 @@ async def test_the_clock_counts_and_shows_what_was_measured() -> None:
         connector.buy(PAIR, Decimal(1), OrderType.LIMIT, Decimal("149"))
         await until(lambda: connector.latency._accepted._uncounted)
         connector.latency._counted_s -= 1
+        connector._journal._show_at = inf
         connector.tick(time.time())
         assert not connector.latency._accepted._uncounted
+        connector._journal._show_at = 0.0
+        connector.tick(time.time())
         (journal,) = read_journals(connector._journal.path.parent)
         shown = latency_of(journal)
         assert shown is not None
