@@ -26,7 +26,7 @@ SPOT = "backpack_connector"
 # The names that Hummingbot's connector needs, and what they share: every module directly in the package but these.
 OWN_GROUPS = ("protocol", "client", "guard", "simulator", "cli", "demo", "mcp_server", "registration", "startup")
 # What the connectors share with the programs that work without Hummingbot.
-SHARED = ("hosts", "latency", "order_journal", "reconnect", "request_pools", "single_attempts")
+SHARED = ("hosts", "latency", "order_journal", "reconnect", "request_pools", "single_attempts", "tape_files")
 NETWORK = frozenset({"asyncio", "socket", "ssl", "select", "selectors", "http", "urllib", "subprocess", "threading"})
 CLOCK_AND_LOG = frozenset({"time", "datetime", "logging", "random", "secrets"})
 
@@ -57,7 +57,7 @@ RULES = {
     "shared": Rule(only("protocol"), only("msgspec"), exceptions={"single_attempts": only("aiohttp")}),
     "client": Rule(only("protocol", "shared"), only("aiohttp")),
     "guard": Rule(only("protocol", "shared", "client")),
-    "simulator": Rule(only("protocol"), only("aiohttp", "msgspec")),
+    "simulator": Rule(only("protocol"), only("aiohttp", "msgspec"), exceptions={"replay": only("shared")}),
     "cli": Rule(
         only("protocol", "shared", "client"),
         only("typer", "rich"),

@@ -67,6 +67,11 @@ def simulate(
         typer.Option(metavar="ASSET=AMOUNT", help="What a new account gets, such as USDC=20; can be repeated."),
     ] = None,
     faults: Annotated[str | None, typer.Option(metavar="FILE", help="A JSON list of faults to begin with.")] = None,
+    tape: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A recording of the exchange to replay as the market.")
+    ] = None,
+    speed: Annotated[float, typer.Option(help="Seconds of the tape in a second.")] = 1.0,
+    loop: Annotated[bool, typer.Option("--loop", help="Begin the tape again at its end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready.")] = False,
 ) -> None:
     """Run a local Backpack with play money; print its addresses and a ready key pair."""
@@ -82,7 +87,26 @@ def simulate(
         faucet=tuple(faucet or ()),
         prints_json=as_json,
         faults_file=faults,
+        tape_file=tape,
+        tape_speed=speed,
+        loops_tape=loop,
     )
+
+
+@app.command()
+def capture(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The tape to write.")],
+    symbols: Annotated[
+        list[str], typer.Option(metavar="SYMBOLS", help="Markets, separated by commas; can be repeated.")
+    ],
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="How long; until Ctrl-C by default.")] = None,
+    url: Annotated[str, typer.Option(help="Another address of the REST interface.")] = "https://api.backpack.exchange",
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Record the public data of some markets; `backpack simulate --tape` replays it."""
+    from backpack_connector.cli.capture import run_capture
+
+    run_capture(path=file, symbols=symbols, seconds=seconds, url=url, replaces=force)
 
 
 @app.command()

@@ -19,6 +19,7 @@ from backpack_connector.protocol.signing import generate_key_pair
 from .accounts import DEFAULT_FAUCET
 from .faults_kinds import Fault, read_faults
 from .refusals import Refusal
+from .replay import Tape, TapeOptions
 from .sequencer import DEFAULT_TAKER_DELAY_S
 from .server import DEFAULT_HOST, DEFAULT_PORT, Simulator, serve
 
@@ -42,6 +43,10 @@ class Options:
     prints_json: bool = False
     faults_file: str | None = None
     """A JSON file with a list of faults (faults_kinds)."""
+    tape_file: str | None = None
+    """A tape to replay as the market (replay)."""
+    tape_speed: float = 1.0
+    loops_tape: bool = False
 
 
 def run(options: Options) -> int:
@@ -55,6 +60,7 @@ def run(options: Options) -> int:
             taker_delay_s=DEFAULT_TAKER_DELAY_S if options.has_taker_delay else 0.0,
             background=options.has_background,
             faucet=_amounts(options.faucet) or DEFAULT_FAUCET,
+            tape=_tape(options),
         )
         faults = _faults(options.faults_file)
     except ConfigurationError as error:
@@ -104,6 +110,14 @@ def _amounts(texts: Sequence[str]) -> Mapping[str, Decimal]:
             raise ConfigurationError(f"{text!r} is no faucet amount; write it as in USDC=1000.")
         amounts[asset] = amount
     return amounts
+
+
+def _tape(options: Options) -> Tape | None:
+    if options.tape_file is None:
+        if options.loops_tape or options.tape_speed != Options.tape_speed:
+            raise ConfigurationError("There is no tape to loop or to speed up; name one with --tape.")
+        return None
+    return Tape(TapeOptions(Path(options.tape_file), options.tape_speed, options.loops_tape))
 
 
 def _faults(name: str | None) -> list[Fault]:
@@ -172,6 +186,9 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         help="what a new account gets, instead of the usual amounts; may be given several times",
     )
     parser.add_argument("--faults", metavar="FILE", help="a JSON list of faults to begin with")
+    parser.add_argument("--tape", metavar="FILE", help="a recording of the exchange to replay as the market")
+    parser.add_argument("--speed", type=float, default=1.0, help="seconds of the tape in a second (default: 1)")
+    parser.add_argument("--loop", action="store_true", help="begin the tape again at its end")
     parser.add_argument("--json", action="store_true", help="print one line of JSON when ready")
     parsed = parser.parse_args(arguments)
     return Options(
@@ -184,6 +201,9 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         faucet=tuple(parsed.faucet),
         prints_json=parsed.json,
         faults_file=parsed.faults,
+        tape_file=parsed.tape,
+        tape_speed=parsed.speed,
+        loops_tape=parsed.loop,
     )
 
 

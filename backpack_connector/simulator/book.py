@@ -50,6 +50,10 @@ class BookSide:
         best = self.best
         return None if best is None else (best.price, best.quantity)
 
+    def level(self, price: Decimal) -> Level | None:
+        """Return the orders at a price, or None."""
+        return self._levels.get(price)
+
     def from_best(self) -> Iterator[Level]:
         """Walk the levels in the order in which they trade. The side must not change meanwhile."""
         for price in reversed(self._prices) if self._side is Side.BID else self._prices:
@@ -69,6 +73,13 @@ class BookSide:
             insort(self._prices, order.price)
         level.orders[order.order_id] = order
         level.quantity += order.remaining
+        return level.quantity
+
+    def grow(self, order: Order, quantity: Decimal) -> Decimal:
+        """Add a quantity to an order's level and return the level's total."""
+        assert order.price is not None
+        level = self._levels[order.price]
+        level.quantity += quantity
         return level.quantity
 
     def subtract(self, order: Order, quantity: Decimal) -> Decimal:
@@ -111,6 +122,11 @@ class OrderBook:
         """Add what remains of an order and return the level's new total."""
         self.update_id += 1
         return self.side(order.side).add(order)
+
+    def grow(self, order: Order, quantity: Decimal) -> Decimal:
+        """Add a quantity to the last order of a level, before the order itself is updated; return the new total."""
+        self.update_id += 1
+        return self.side(order.side).grow(order, quantity)
 
     def take(self, order: Order, quantity: Decimal) -> Decimal:
         """Remove a quantity of a resting order, before the order itself is updated; return the level's new total."""

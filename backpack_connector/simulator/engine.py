@@ -180,6 +180,13 @@ class Exchange:
             request, plan = self._plan(market, self._cut_to_position(request, account), account)
             return Placement(self, market, clearing, account, request, plan, waiting=waiting).execute()
 
+    def meet(self, account_id: str, request: NewOrder, plan: Plan) -> Execution:
+        """Match an order of a background account with the orders that a plan names; what it fires follows."""
+        with localcontext(EXACT):
+            market, clearing = self._market_for(request)
+            account = self.open_account(account_id)
+            return self.triggers.follow(Placement(self, market, clearing, account, request, plan).execute())
+
     def force(self, account_id: str, request: NewOrder, cause: SystemCause) -> Execution:
         """Match an order of the exchange's own for an account: a reduce-only market order.
 
@@ -243,9 +250,9 @@ class Exchange:
 
     def _matches(self, market: TradedMarket, request: NewOrder, account: Account) -> Plan:
         limits = [*taker_limits(market, request.side), *slippage_limits(market.book, request, market.instrument)]
-        return plan_matches(market.book, market.instrument, request, account.account_id, limits, self._offered)
+        return plan_matches(market.book, market.instrument, request, account.account_id, limits, self.offered)
 
-    def _offered(self, maker: Order, plan: Plan) -> Decimal:
+    def offered(self, maker: Order, plan: Plan) -> Decimal:
         """Return how much of a resting order can trade after the matches so far: reduce-only orders never flip."""
         if not maker.reduce_only:
             return maker.remaining

@@ -65,6 +65,15 @@ class _Sample(msgspec.Struct, frozen=True):
     premium: Decimal
 
 
+class ToldPrices(msgspec.Struct, frozen=True):
+    """Prices that somebody else has computed, as those on a tape."""
+
+    index_price: Decimal
+    mark_price: Decimal
+    funding_rate: Decimal | None
+    """None = computed here."""
+
+
 class PerpetualPrices:
     """Index price, mark price and funding rate of one market."""
 
@@ -80,6 +89,8 @@ class PerpetualPrices:
         self._interval_premium = ZERO
         self._interval_samples = 0
         self._last_update_s: int | None = None
+        self.told: ToldPrices | None = None
+        """What replaces own computations; None = nothing."""
         self._jump()
 
     def _interval_end_us(self, now_us: int) -> int:
@@ -109,9 +120,12 @@ class PerpetualPrices:
             return False
         self._last_update_s = now_s
         with localcontext(_PRICING):
-            self.index_price = self._capped(self._underlying.price, self.index_price).quantize(_INDEX_QUANTUM)
-            self._average_basis(now_s, mid_price)
-            self.mark_price = self._next_mark(state)
+            if self.told is None:
+                self.index_price = self._capped(self._underlying.price, self.index_price).quantize(_INDEX_QUANTUM)
+                self._average_basis(now_s, mid_price)
+                self.mark_price = self._next_mark(state)
+            else:
+                self.index_price, self.mark_price = self.told.index_price, self.told.mark_price
             self._take_sample(now_s)
             if now_us >= self.next_funding_us:
                 self._settle_interval(now_us)
@@ -183,6 +197,8 @@ class PerpetualPrices:
     @property
     def funding_rate(self) -> Decimal:
         """Return the rate of the running interval as it stands: a fraction of the notional, positive = longs pay."""
+        if self.told is not None and self.told.funding_rate is not None:
+            return self.told.funding_rate
         premium = ZERO
         if self._interval_samples:
             premium = _PRICING.divide(self._interval_premium, Decimal(self._interval_samples))

@@ -18,6 +18,7 @@ from backpack_connector.protocol.units import MICROSECONDS_PER_SECOND, decimal_t
 from .accounts import DEFAULT_FAUCET
 from .answers import CACHING, Answer, Prepared
 from .authentication import authenticate_request
+from .background import STEP_US, Background
 from .clock import Clock, MovableClock, ms_from_us, wall_clock_us
 from .control import read_advance, read_index_price
 from .engine import Exchange
@@ -34,12 +35,12 @@ from .overview import overview_payload
 from .payloads import Json
 from .pools import Pools
 from .refusals import BAD_REQUEST, ParseFailure, Refusal
+from .replay import REPLAY_STEP_S, Replay, Tape
 from .request_forms import Query, decode_body
 from .rest_capital import CapitalControl
 from .rest_private import PrivateRest
 from .rest_public import PublicRest
 from .sequencer import DEFAULT_TAKER_DELAY_S, Sequencer
-from .tape import STEP_US, Tape
 from .truth import truth_payload
 from .web_page import WebPage, account_in
 from .websocket import MAX_QUEUED_FRAMES, PING_INTERVAL_S, PONG_TIMEOUT_S, Hub, Session
@@ -75,6 +76,7 @@ class Simulator:
         background: bool = True,
         clock: Clock = wall_clock_us,
         faucet: Mapping[str, Decimal] = DEFAULT_FAUCET,
+        tape: Tape | None = None,
         ping_interval_s: float = PING_INTERVAL_S,
         pong_timeout_s: float = PONG_TIMEOUT_S,
         max_queued_frames: int = MAX_QUEUED_FRAMES,
@@ -85,13 +87,16 @@ class Simulator:
         self.port = port
         self.seed = seed
         self._clock = MovableClock(clock)
-        self.exchange = Exchange(load_instruments(), clock=self._clock, faucet=faucet)
+        instruments = load_instruments() if tape is None else tape.instruments(load_instruments())
+        self.exchange = Exchange(instruments, clock=self._clock, faucet=faucet)
         self.pools = Pools()
         self.hub = Hub()
         self.sequencer = Sequencer(taker_delay_s)
         self.faults = Faults(self.exchange, self.hub, self._clock, self.publish)
         self._feeds = Feeds(self.exchange, self.hub.is_wanted, self._clock)
-        self._tape = Tape(self.exchange, seed, self._clock()) if background else None
+        self.replay = None if tape is None else Replay(tape, self.exchange, self._clock())
+        taped = () if self.replay is None else self.replay.symbols
+        self._background = Background(self.exchange, seed, self._clock(), taped) if background else None
         if background:
             give_past(self.exchange.markets.values(), seed, self._clock())
         self._public = PublicRest(self.exchange, self._clock, self.now_ms, self.faults)
@@ -152,9 +157,10 @@ class Simulator:
                 for window in DEPTH_WINDOWS_MS
             ),
         ]
-        if self._tape is not None:
-            self._advance_tape(self._tape)
-            self._timers.append(self._every(STEP_US / MICROSECONDS_PER_SECOND, partial(self._advance_tape, self._tape)))
+        for others, step_s in ((self.replay, REPLAY_STEP_S), (self._background, STEP_US / MICROSECONDS_PER_SECOND)):
+            if others is not None:
+                self._advance(others)
+                self._timers.append(self._every(step_s, partial(self._advance, others)))
 
     async def stop(self) -> None:
         """Send Close frames, finish what is in flight and stop listening."""
@@ -182,8 +188,8 @@ class Simulator:
         task.add_done_callback(_report_failure)
         return task
 
-    def _advance_tape(self, tape: Tape) -> Iterable[Any]:
-        for execution in tape.advance(self._clock()):
+    def _advance(self, others: Background | Replay) -> Iterable[Any]:
+        for execution in others.advance(self._clock()):
             self.publish(execution)
         return ()
 

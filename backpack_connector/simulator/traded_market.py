@@ -101,6 +101,12 @@ class TradedMarket:
         level_quantity = self.book.take(order, quantity)
         return self._book_events(order, level_quantity, touch, time_us)
 
+    def grow(self, order: Order, quantity: Decimal, time_us: int) -> list[Event]:
+        """Add a quantity to an order that is the last of its level, before the order itself is updated."""
+        touch = self.book.touch
+        level_quantity = self.book.grow(order, quantity)
+        return self._book_events(order, level_quantity, touch, time_us)
+
     def _book_events(self, order: Order, level_quantity: Decimal, touch_before: object, time_us: int) -> list[Event]:
         assert order.price is not None
         level = LevelChanged(

@@ -11,7 +11,7 @@ Rule 3: a bot that quotes near the touch gets filled: now and then a taker sweep
 """
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from decimal import Decimal
 
 from backpack_connector.protocol.enums import OrderBookState, OrderType, Side, TimeInForce
@@ -214,10 +214,11 @@ class _MarketFlow:
         return max(instrument.min_quantity, wanted // instrument.step_size * instrument.step_size)
 
 
-class Tape:
+class Background:
     """The background flow of all markets that were open at the start."""
 
-    def __init__(self, exchange: Exchange, seed: int, now_us: int) -> None:
+    def __init__(self, exchange: Exchange, seed: int, now_us: int, taped: Container[str] = ()) -> None:
+        """Open the accounts; markets that are `taped` live from their tape, and lead the prices of what they trade."""
         self._next_step_us = now_us
         chance = random.Random(seed)
         open_markets = [
@@ -225,7 +226,10 @@ class Tape:
             for market in exchange.markets.values()
             if market.state is OrderBookState.OPEN and market.instrument.market_type in CLEARING
         ]
+        led = {id(market.underlying) for market in open_markets if market.symbol in taped}
+        open_markets = [market for market in open_markets if market.symbol not in taped]
         underlyings = {id(market.underlying): market.underlying for market in open_markets}
+        underlyings = {key: underlying for key, underlying in underlyings.items() if key not in led}
         self._underlyings = [_UnderlyingFlow(underlying, chance) for underlying in underlyings.values()]
         self._flows = [_MarketFlow(exchange, market, chance) for market in open_markets]
         deposits: Mapping[str, Decimal] = {

@@ -7,10 +7,10 @@ from statistics import mean
 import pytest
 
 from backpack_connector.protocol.enums import OrderBookState, Side
+from backpack_connector.simulator.background import MAKER_ACCOUNT, STEP_US, TAKER_ACCOUNT, Background
 from backpack_connector.simulator.engine import Exchange
 from backpack_connector.simulator.events import Event
 from backpack_connector.simulator.refusals import Refusal
-from backpack_connector.simulator.tape import MAKER_ACCOUNT, STEP_US, TAKER_ACCOUNT, Tape
 from tests.simulator.support import START_US, SYMBOL, FakeClock, assert_sound, limit, new_exchange
 
 PERP = "SOL_USDC_PERP"
@@ -25,10 +25,10 @@ def play(seed: int, steps: int, *, with_user: bool = False) -> tuple[Exchange, l
     """Run the flow for some steps, optionally with a user who quotes both sides of SOL every second."""
     clock = FakeClock()
     exchange = new_exchange(clock)
-    tape = Tape(exchange, seed, clock())
+    background = Background(exchange, seed, clock())
     events: list[Event] = []
     for number in range(steps):
-        for execution in tape.advance(clock()):
+        for execution in background.advance(clock()):
             events += execution.events
         if with_user and number % 4 == 0:
             events += quote(exchange)
@@ -62,10 +62,10 @@ def test_another_seed_gives_other_events() -> None:
 def test_every_open_book_has_several_orders_on_each_side_and_trades() -> None:
     clock = FakeClock()
     exchange = new_exchange(clock)
-    tape = Tape(exchange, 1, clock())
+    background = Background(exchange, 1, clock())
     depths: dict[tuple[str, Side], list[int]] = {(symbol, side): [] for symbol in OPEN for side in Side}
     for _ in range(120):
-        list(tape.advance(clock()))
+        list(background.advance(clock()))
         clock.now_us += STEP_US
         for symbol, side in depths:
             depths[symbol, side].append(len(exchange.markets[symbol].book.side(side)))
@@ -98,34 +98,34 @@ def test_a_bot_that_quotes_a_tenth_of_a_percent_away_is_filled_several_times_a_m
 def test_an_order_that_the_price_has_passed_is_taken() -> None:
     clock = FakeClock()
     exchange = new_exchange(clock)
-    tape = Tape(exchange, 1, clock())
+    background = Background(exchange, 1, clock())
     order = exchange.place("bot", limit("Bid", "152", "1")).order
-    list(tape.advance(clock()))
+    list(background.advance(clock()))
     assert order.order_id not in exchange.open_account("bot").open_orders
 
 
 def test_a_pause_is_not_made_up_for() -> None:
     clock = FakeClock()
     exchange = new_exchange(clock)
-    tape = Tape(exchange, 1, clock())
-    list(tape.advance(clock()))
+    background = Background(exchange, 1, clock())
+    list(background.advance(clock()))
     before = exchange.markets[SYMBOL].book.update_id
     clock.advance_s(3600)
-    list(tape.advance(clock()))
+    list(background.advance(clock()))
     assert exchange.markets[SYMBOL].book.update_id - before < 200
-    assert list(tape.advance(clock())) == []
+    assert list(background.advance(clock())) == []
     assert clock() == START_US + 3600 * 10**6
 
 
 def test_a_closing_market_does_not_stop_the_flow() -> None:
     clock = FakeClock()
     exchange = new_exchange(clock)
-    tape = Tape(exchange, 1, clock())
-    list(tape.advance(clock()))
+    background = Background(exchange, 1, clock())
+    list(background.advance(clock()))
     exchange.set_market_state(SYMBOL, OrderBookState.CLOSED)
     for _ in range(20):
         clock.now_us += STEP_US
-        list(tape.advance(clock()))
+        list(background.advance(clock()))
     assert_sound(exchange)
 
 
@@ -139,10 +139,10 @@ def touches(seed: int, steps: int) -> list[tuple[Decimal, Decimal, Decimal, Deci
     """Return best bid and ask of SOL's spot and perpetual market after each step."""
     clock = FakeClock()
     exchange = new_exchange(clock)
-    tape = Tape(exchange, seed, clock())
+    background = Background(exchange, seed, clock())
     seen = []
     for _ in range(steps):
-        list(tape.advance(clock()))
+        list(background.advance(clock()))
         (spot_bid, spot_ask), (perp_bid, perp_ask) = (exchange.markets[symbol].book.touch for symbol in (SYMBOL, PERP))
         assert spot_bid is not None
         assert spot_ask is not None
@@ -195,13 +195,13 @@ def test_background_accounts_are_flat_together_and_never_near_liquidation() -> N
 def test_the_flow_goes_with_a_price_that_is_set(price: str) -> None:
     clock = FakeClock()
     exchange = new_exchange(clock)
-    tape = Tape(exchange, 1, clock())
+    background = Background(exchange, 1, clock())
     while abs(exchange.markets[PERP].underlying.drift) <= Decimal("0.0002"):
-        list(tape.advance(clock()))
+        list(background.advance(clock()))
         clock.now_us += STEP_US
     bystander = exchange.markets["ETH_USDC_PERP"].book.touch
     exchange.prices.set_index(PERP, Decimal(price), clock())
-    list(tape.advance(clock()))
+    list(background.advance(clock()))
     # One step of the walk away from the price, not one from where the walk had gone before.
     assert abs(exchange.markets[PERP].underlying.drift) <= Decimal("0.00006")
     for symbol in (SYMBOL, PERP):
