@@ -51,6 +51,10 @@ class RequestBudget(AsyncThrottlerBase):
         """Wait for a place in the pool of an operation."""
         await self._pools.acquire(_ROWS.get(limit_id))
 
+    def take(self, row: Endpoint) -> bool:
+        """Count a request for which there is room now and nobody waits; return whether it did."""
+        return self._pools.take(row)
+
     def pool(self, published: RatePool) -> RequestPool:
         """Return this budget's share of the window that all of the account's budgets in this process fill."""
         return self._pools.pool(published)

@@ -63,10 +63,22 @@ class RequestWindow:
             self._sent.popleft()
         return len(self._sent)
 
+    def take(self, allowed: int) -> bool:
+        """Count one request more if the window holds fewer than allowed and nobody waits; return whether it did."""
+        if self._waiting:
+            return False
+        now, sent = self._clock(), self._sent
+        horizon = now - self._length_s
+        while sent and sent[0] <= horizon:
+            sent.popleft()
+        if len(sent) >= allowed:
+            return False
+        sent.append(now)
+        return True
+
     async def acquire(self, urgency: Urgency, allowed: int) -> None:
         """Wait until the window holds fewer requests than allowed and nothing more urgent waits, and count one more."""
-        if not self._waiting and self.used < allowed:
-            self._sent.append(self._clock())
+        if self.take(allowed):
             return
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (urgency, next(self._arrivals), allowed, place))
@@ -115,6 +127,10 @@ class RequestPool:
         """Return how many requests the window holds now, those of others included."""
         return self._window.used
 
+    def take(self, urgency: Urgency) -> bool:
+        """Count a request of this urgency if it fits and nobody waits; return whether it did."""
+        return self._window.take(self._allowed[urgency])
+
     async def acquire(self, urgency: Urgency) -> None:
         """Wait until a request of this urgency fits, and count it."""
         await self._window.acquire(urgency, self._allowed[urgency])
@@ -133,8 +149,17 @@ class AccountPools:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._known: dict[str, tuple[RequestPool, Urgency]] = {}
 
+    def take(self, row: Endpoint | None) -> bool:
+        """Count a request for which there is room now and nobody waits; return whether it did. It costs no task."""
+        pool, urgency = self._pool_of(row)
+        return pool.take(urgency)
+
     async def acquire(self, row: Endpoint | None) -> None:
         """Wait for a place in the pool of an operation; one that the catalogue does not know counts as standard."""
+        pool, urgency = self._pool_of(row)
+        await pool.acquire(urgency)
+
+    def _pool_of(self, row: Endpoint | None) -> tuple[RequestPool, Urgency]:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._loop, self._known = loop, {}
@@ -143,8 +168,7 @@ class AccountPools:
         if known is None:
             pool = self.pool(client_pool(row) if row else STANDARD_POOL)
             known = self._known[name] = (pool, urgency_of(row))
-        pool, urgency = known
-        await pool.acquire(urgency)
+        return known
 
     def pool(self, published: RatePool) -> RequestPool:
         """Return this user's share of a pool's window."""

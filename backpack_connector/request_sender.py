@@ -9,10 +9,10 @@ reads in the same way.
 
 import time
 from collections.abc import Callable
+from functools import cached_property
 from math import inf
 from typing import Any
 
-import aiohttp
 from hummingbot.connector.time_synchronizer import TimeSynchronizer
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 
@@ -95,24 +95,30 @@ class RequestSender:
         Raises:   RequestError by meaning; ConfigurationError before anything is sent; WireFormatError.
         """
         # Before the place is taken: a request that waits for the time afterwards arrives when the window has moved on.
-        was_known = row.is_signed and await self.learn_time()
-        await self._budget.acquire(row.operation_id)
+        was_known = row.is_signed and (self._is_time_known or await self.learn_time())
+        if not self._budget.take(row):
+            await self._budget.acquire(row.operation_id)
         if row.is_signed:
-            if was_known:
-                await self.learn_time()  # it may have been forgotten meanwhile
+            if was_known and not self._is_time_known:
+                await self.learn_time()  # it was forgotten meanwhile
             request = self._auth.signed_request(row, parameters)
         else:
             request = build_request(row, parameters)
-        base_url, session = backpack_web_utils.rest_base(self._domain), await _session()
+        session = ConnectionsFactory()._shared_client or await ConnectionsFactory()._get_shared_client()
+        base_url = self._base_url
         self._on_leaving()
         return await answer_to(request, session, base_url, constants.REQUEST_TIMEOUT_S, headers, is_text_wanted)
 
     async def learn_time(self) -> bool:
         """Ask for the exchange's time unless it is known; return whether it is known now."""
-        if not self._clock._time_offset_ms:  # nothing is signed without the exchange's time (F34)
+        if not self._is_time_known:  # nothing is signed without the exchange's time (F34)
             await self._clock.update_server_time_if_not_initialized(self._server_time_ms())
+        return self._is_time_known
+
+    @property
+    def _is_time_known(self) -> bool:
         return bool(self._clock._time_offset_ms)
 
-
-async def _session() -> aiohttp.ClientSession:
-    return await ConnectionsFactory()._get_shared_client()
+    @cached_property
+    def _base_url(self) -> str:
+        return backpack_web_utils.rest_base(self._domain)

@@ -71,10 +71,12 @@ def parameters_text(fields: Fields) -> str:
     return "".join([f"&{name}={value_text(value)}" for name, value in fields.items()])
 
 
-def text_to_sign(instruction: str, parameters_texts: Iterable[str], timestamp_ms: int, window_ms: int) -> str:
+def text_to_sign(
+    instruction: str, parameters_texts: Iterable[str], timestamp_ms: int | str, window_ms: int | str
+) -> str:
     """Return the text that a signature covers, from the `parameters_text` of each order, or of the whole request."""
-    parts = "&".join([f"instruction={instruction}{text}" for text in parameters_texts])
-    return f"{parts}&timestamp={timestamp_ms}&window={window_ms}"
+    parts = f"&instruction={instruction}".join(parameters_texts)
+    return f"instruction={instruction}{parts}&timestamp={timestamp_ms}&window={window_ms}"
 
 
 class Credentials:
@@ -117,12 +119,12 @@ class Credentials:
 
         Source:   API §1.3, §1.4.
         """
-        text = text_to_sign(instruction, parameters_texts, timestamp_ms, window_ms)
+        stamp, window = str(timestamp_ms), str(window_ms)
         return {
             "X-API-Key": self.api_key,
-            "X-Signature": self.sign(text),
-            "X-Timestamp": str(timestamp_ms),
-            "X-Window": str(window_ms),
+            "X-Signature": self.sign(text_to_sign(instruction, parameters_texts, stamp, window)),
+            "X-Timestamp": stamp,
+            "X-Window": window,
         }
 
     def subscription_signature(self, timestamp_ms: int, window_ms: int = DEFAULT_WINDOW_MS) -> list[str]:

@@ -131,6 +131,21 @@ async def test_f29_who_waits_is_served_by_urgency_and_then_by_arrival() -> None:
     await asyncio.gather(*tasks)
 
 
+async def test_what_is_taken_at_once_fits_the_same_limits_and_overtakes_nobody() -> None:
+    pool, clock = a_pool(limit=10, keeps_reserve=True)
+    assert [pool.take(Urgency.READ) for _ in range(10)] == [True] * 9 + [False]
+    assert pool.take(Urgency.CANCEL)
+    assert not pool.take(Urgency.CANCEL)
+    waiting = asyncio.ensure_future(pool.acquire(Urgency.CANCEL))
+    assert await is_waiting(waiting)
+    clock.now_s += 60.0
+    assert not pool.take(Urgency.CANCEL), "there is room, and somebody waits for it"
+    pool._window._admit()
+    await asyncio.wait_for(waiting, 1.0)
+    assert pool.take(Urgency.READ)
+    assert pool.used == 2
+
+
 async def test_request_that_is_given_up_while_waiting_takes_no_place() -> None:
     pool, clock = a_pool(limit=1, window_s=1.0)
     await fill(pool, 1)

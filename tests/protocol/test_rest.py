@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from enum import IntEnum
 from typing import Any
 
 import pytest
@@ -9,14 +10,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backpack_connector.protocol.endpoints import endpoint
-from backpack_connector.protocol.enums import Side
+from backpack_connector.protocol.enums import Side, TimeInForce
 from backpack_connector.protocol.errors import ConfigurationError, OrderNotFound, Unavailable, WireFormatError
-from backpack_connector.protocol.rest import build_request, read_response, read_server_time, ready_body
-from backpack_connector.protocol.signing import Credentials, is_signed_by
+from backpack_connector.protocol.rest import (
+    ReadyBody,
+    body_fields,
+    build_request,
+    read_response,
+    read_server_time,
+    ready_body,
+)
+from backpack_connector.protocol.signing import Credentials, is_signed_by, parameters_text
 from tests.protocol.samples import BOUNDED, names, sample
 
 PAIR = sample("signing_vectors.json")["key_pairs"]["K1"]
 SIGNER = Credentials(PAIR["api_key"], PAIR["api_secret"])
+
+
+class Number(IntEnum):
+    """A closed set of numbers."""
+
+    ONE = 1
+
+
 FIELDS = st.dictionaries(
     st.text("abcXYZ", min_size=1, max_size=4),
     st.none()
@@ -27,6 +43,34 @@ FIELDS = st.dictionaries(
     | st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12),
     max_size=5,
 )
+
+
+DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12)
+WORDS = st.sampled_from(
+    [Side.ASK, TimeInForce.GTC, "Limit", "kPEPE_USDC_PERP", "AAPL.US_USDC", '"', "%s", "\\", "é", ""]
+)
+ODD = st.sampled_from([None, True, 7, Decimal("1.50"), Number.ONE, [], 0.5])
+LIMIT_ORDERS = st.fixed_dictionaries(
+    {
+        "symbol": WORDS | ODD | st.text(max_size=4),
+        "side": WORDS | ODD,
+        "orderType": WORDS,
+        "timeInForce": WORDS,
+        "clientId": st.integers(0, 2**32 - 1) | ODD,
+        "price": DECIMALS | ODD | WORDS,
+        "quantity": DECIMALS | ODD,
+    }
+)
+
+
+def general_body(fields: dict[str, Any]) -> ReadyBody | str:
+    """Return what is signed and sent of parameters by the general rules, or the sentence that refuses them."""
+    try:
+        present = body_fields(fields)
+        text = json.dumps(present, separators=(",", ":"), ensure_ascii=False)
+        return ReadyBody(parameters_text(present), text.encode())
+    except ConfigurationError as error:
+        return str(error)
 
 
 def text_for_the_server(instruction: str, sent: dict[str, Any]) -> str:
@@ -109,6 +153,55 @@ def test_the_signature_covers_exactly_the_batch_that_is_sent(batch: list[dict[st
     orders = [text_for_the_server("orderExecute", sent) for sent in json.loads(request.body or "")]
     text = f"{'&'.join(orders)}&timestamp=7&window=5000"
     assert is_signed_by(PAIR["api_key"], request.headers["X-Signature"], text)
+
+
+@BOUNDED
+@given(LIMIT_ORDERS | FIELDS)
+def test_the_form_of_a_limit_order_gives_what_the_general_rules_give(fields: dict[str, Any]) -> None:
+    expected = general_body(fields)
+    try:
+        found: ReadyBody | str = ready_body(fields)
+    except ConfigurationError as error:
+        found = str(error)
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"symbol": '"'},
+        {"symbol": "é"},
+        {"side": "Ask"},
+        {"side": []},
+        {"price": "1.50"},
+        {"price": None},
+        {"clientId": True},
+        {"timeInForce": Number.ONE},
+        {"quantity": Decimal("NaN")},
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("missing", [None, "price"])
+def test_each_way_around_the_form_of_a_limit_order(changed: dict[str, Any], missing: str | None) -> None:
+    fields = {
+        "symbol": "SOL_USDC",
+        "side": Side.BID,
+        "orderType": "Limit",
+        "timeInForce": TimeInForce.GTC,
+        "clientId": 7,
+        "price": Decimal("1E-8"),
+        "quantity": Decimal("100.00"),
+        **changed,
+    }
+    if missing is not None:
+        fields["selfTradePrevention"] = fields.pop(missing)
+    expected = general_body(fields)
+    if isinstance(expected, str):
+        with pytest.raises(ConfigurationError, match="cannot be sent"):
+            ready_body(fields)
+    else:
+        assert ready_body(fields) == expected
 
 
 def test_an_operation_without_parameters_signs_its_instruction() -> None:

@@ -222,6 +222,7 @@ async def test_f11_an_order_that_is_still_on_its_way_is_not_given_up(
             await may_go.wait()
         await acquire(limit_id)
 
+    monkeypatch.setattr(bot.connector._throttler, "take", lambda _: False)  # there is no room at once
     monkeypatch.setattr(bot.connector._throttler, "acquire", wait)
     order_id = await bot.buy("1", "149")
     await asyncio.sleep(0.25)

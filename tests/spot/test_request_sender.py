@@ -13,6 +13,7 @@ from hummingbot.core.data_type.common import OrderType
 
 from backpack_connector import hosts
 from backpack_connector.protocol import rest, signing
+from backpack_connector.protocol.endpoints import Endpoint
 from backpack_connector.protocol.rate_limits import STANDARD_POOL
 from backpack_connector.request_sender import ExchangeClock
 from tests.spot.session import PAIR, until, world
@@ -45,8 +46,8 @@ async def test_an_order_is_rendered_encoded_and_signed_once(monkeypatch: pytest.
             (copy, "deepcopy"),
             (numpy, "median"),
             (hosts, "_is_http_url"),
-            (rest, "_encode"),
-            (rest, "present_fields"),
+            (rest, "ready_body"),
+            (rest, "decimal_text"),
             (signing, "crypto_sign"),
         ):
             counted.watch(owner, name)
@@ -56,7 +57,7 @@ async def test_an_order_is_rendered_encoded_and_signed_once(monkeypatch: pytest.
         tracked = connector.order_tracker._in_flight_orders
         await until(lambda: all(name in tracked and tracked[name].is_open for name in orders))
         assert pool.used == sent_before + 3
-        assert counted.calls == {"_encode": 3, "present_fields": 3, "crypto_sign": 3}
+        assert counted.calls == {"ready_body": 3, "decimal_text": 2 * 3, "crypto_sign": 3}
 
 
 def test_clock_is_the_one_of_hummingbot_and_averages_only_when_a_sample_comes(
@@ -81,13 +82,18 @@ def test_clock_is_the_one_of_hummingbot_and_averages_only_when_a_sample_comes(
 async def test_the_time_is_asked_before_a_place_in_the_pool_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     async with world() as here:
         connector = here.connector()
-        acquire, taken = connector._throttler.acquire, []
+        acquire, take, taken = connector._throttler.acquire, connector._throttler.take, []
 
         async def noted(limit_id: str) -> None:
             taken.append(limit_id)
             await acquire(limit_id)
 
+        def noted_at_once(row: Endpoint) -> bool:
+            taken.append(row.operation_id)
+            return take(row)
+
         monkeypatch.setattr(connector._throttler, "acquire", noted)
+        monkeypatch.setattr(connector._throttler, "take", noted_at_once)
         await connector.request("get_balances")
         await connector.request("get_balances")
         assert taken == ["get_time", "get_balances", "get_balances"]
