@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from backpack_connector.hosts import REST_URL
+from backpack_connector.hosts import REST_URL, WS_URL
 from backpack_connector.protocol.endpoints import Endpoint, endpoint
 from backpack_connector.protocol.errors import ClockSkew
 from backpack_connector.protocol.models import Kline
@@ -90,6 +90,16 @@ class BackpackClient(
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """Return the keys that requests are signed with, whose `repr` hides them."""
+        return self._credentials
+
+    @property
+    def ws_url(self) -> str:
+        """Return where the streams are: the exchange's own address, or for another host the same one."""
+        return WS_URL if self.url == REST_URL else f"ws{self.url.removeprefix('http')}"
 
     def __repr__(self) -> str:
         return f"BackpackClient({self.url!r}, {'public' if self._credentials is None else 'with keys'})"

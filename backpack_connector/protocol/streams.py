@@ -15,6 +15,23 @@ LIQUIDATIONS = "liquidation"
 PRIVATE_PREFIX = "account."
 
 DEPTH_WINDOWS_MS = (200, 600, 1000)
+STREAM_KINDS = (
+    "depth",
+    "trade",
+    "bookTicker",
+    "ticker",
+    "markPrice",
+    "kline",
+    "openInterest",
+    LIQUIDATIONS,
+    "externalTicker",
+    "stockPrice",
+    "stockIndicativeQuote",
+    ORDER_UPDATES,
+    BALANCE_UPDATES,
+    POSITION_UPDATES,
+    RFQ_UPDATES,
+)
 
 _WINDOW = re.compile(r"(\d+)ms")
 _KLINE_INTERVALS = frozenset(interval.value for interval in KlineInterval)
@@ -52,6 +69,35 @@ def mark_price_stream(symbol: str) -> str:
 def kline_stream(symbol: str, interval: KlineInterval) -> str:
     """Return the name of a stream of candles."""
     return f"kline.{interval.value}.{symbol}"
+
+
+def book_ticker_stream(symbol: str) -> str:
+    """Return the name of a stream of best bid and ask."""
+    return f"bookTicker.{symbol}"
+
+
+def ticker_stream(symbol: str) -> str:
+    """Return the name of a stream of prices and volume of the last day."""
+    return f"ticker.{symbol}"
+
+
+def open_interest_stream(symbol: str) -> str:
+    """Return the name of a stream of open interest."""
+    return f"openInterest.{symbol}"
+
+
+def stream_problem(name: str) -> str | None:
+    """Return one sentence why the exchange would not know a stream, or None. Source: API §3.1, §3.2, §3.4."""
+    parts = split_stream_name(name)
+    if parts.kind not in STREAM_KINDS:
+        return f"There is no stream {name!r}; the kinds are {', '.join(STREAM_KINDS)}."
+    if parts.symbol is None and not parts.is_private and parts.kind != LIQUIDATIONS:
+        return f"The stream {name!r} needs a market, such as {parts.kind}.SOL_USDC."
+    if parts.kind == "depth" and parts.argument not in (None, *(f"{window}ms" for window in DEPTH_WINDOWS_MS)):
+        return f"Depth comes at once or in windows of {', '.join(map(str, DEPTH_WINDOWS_MS))} ms, not as {name!r}."
+    if parts.kind == "kline" and parts.argument is None:
+        return f"The stream {name!r} needs an interval, such as kline.1m.SOL_USDC."
+    return None
 
 
 def split_stream_name(name: str) -> StreamName:

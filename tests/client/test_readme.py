@@ -1,24 +1,48 @@
 """The example of README runs as it is printed there."""
 
+import asyncio
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from backpack_connector.client.rest import BackpackClient
 from backpack_connector.simulator import Simulator
+from tests.simulator.faults_support import until
 
 README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+def examples() -> dict[str, Any]:
+    """Return the functions of the section's examples, compiled as they stand there."""
+    section = README.read_text(encoding="utf-8").partition("## The exchange from Python")[2].partition("\n## ")[0]
+    names: dict[str, Any] = {}
+    for code in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
+        exec(compile(code, "README.md", "exec"), names)
+    return names
+
+
+async def test_the_examples_of_streams_run(client: BackpackClient, capsys: pytest.CaptureFixture[str]) -> None:
+    names, shown = examples(), []
+
+    def has(text: str) -> bool:
+        shown.append(capsys.readouterr().out)
+        return text in "".join(shown)
+
+    listening = [asyncio.ensure_future(names[name](client)) for name in ("listen", "watch")]
+    await until(lambda: has("[] []"))
+    await client.execute_order("SOL_USDC", "Bid", "Limit", quantity="1.5", price="100", post_only=True)
+    await until(lambda: has("account.orderUpdate OrderUpdate(") and has("[(Decimal('100"))
+    for task in listening:
+        task.cancel()
+    await asyncio.gather(*listening, return_exceptions=True)
 
 
 async def test_the_example_of_the_readme_runs(
     simulator: Simulator, key_pair: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    section = README.read_text(encoding="utf-8").partition("## The exchange from Python")[2]
-    code = re.search(r"```python\n(.*?)```", section, re.DOTALL)
-    assert code is not None
-    names: dict[str, object] = {}
-    exec(compile(code[1], "README.md", "exec"), names)
-    await names["main"](*key_pair, simulator.rest_url)  # type: ignore[operator]
+    await examples()["main"](*key_pair, simulator.rest_url)
     placed, listed = capsys.readouterr().out.splitlines()
     assert placed.endswith(" New")
     assert listed.endswith(" Bid 1.5 Cancelled")

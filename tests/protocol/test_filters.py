@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from backpack_connector.protocol.enums import OrderType
-from backpack_connector.protocol.filters import active_price, refusal
+from backpack_connector.protocol.filters import active_price, refusal, rule_refusal
 from backpack_connector.protocol.models import Market
 from backpack_connector.protocol.wire import read
 
@@ -168,3 +168,23 @@ def test_d67_maxima_that_are_not_published_do_not_bind() -> None:
 def test_market_order_is_not_checked_for_price() -> None:
     assert refusal(market(), OrderType.MARKET, Decimal(1), None, reference_price=Decimal(100)) is None
     assert refusal(market(), OrderType.MARKET, Decimal(1), Decimal("NaN")) is None
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "sentence"),
+    [
+        ("1", "100", None),
+        (None, None, None),
+        ("20.1", "100", "The quantity 20.1 is above the maximum 20 of SOL_USDC."),
+            "1.25",
+            "100",
+            "The quantity 1.25 is not a multiple of the step 0.1 of SOL_USDC; the nearest are 1.2 and 1.3.",
+        ),
+        (None, "0.99", "The price 0.99 is below the minimum 1 of SOL_USDC."),
+    ],
+)
+def test_filters_alone_say_nothing_about_the_state_of_a_market(
+    quantity: str | None, price: str | None, sentence: str | None
+) -> None:
+    numbers = [None if text is None else Decimal(text) for text in (quantity, price)]
+    assert rule_refusal(market("Closed"), *numbers) == sentence

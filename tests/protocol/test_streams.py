@@ -77,3 +77,41 @@ def test_frames_carry_a_signature_only_when_there_is_one() -> None:
         "signature": ["k", "s", "1", "5000"],
     }
     assert streams.unsubscribe_frame(["a"]) == {"method": "UNSUBSCRIBE", "params": ["a"]}
+
+
+def test_names_for_people_are_built_as_the_exchange_writes_them() -> None:
+    assert streams.book_ticker_stream("SOL_USDC") == "bookTicker.SOL_USDC"
+    assert streams.ticker_stream("SOL_USDC") == "ticker.SOL_USDC"
+    assert streams.open_interest_stream("SOL_USDC_PERP") == "openInterest.SOL_USDC_PERP"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "depth.SOL_USDC",
+        "depth.600ms.SOL_USDC",
+        "kline.1m.SOL_USDC",
+        "liquidation",
+        "account.orderUpdate",
+        "account.rfqUpdate.X",
+    ],
+)
+def test_streams_that_there_are(name: str) -> None:
+    assert streams.stream_problem(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("depht.SOL_USDC", "There is no stream 'depht.SOL_USDC'; the kinds are depth, trade, bookTicker"),
+        ("account.fills", "There is no stream 'account.fills'"),
+        ("trade", "The stream 'trade' needs a market, such as trade.SOL_USDC."),
+        ("kline.7m.SOL_USDC", "The stream 'kline.7m.SOL_USDC' needs an interval, such as kline.1m.SOL_USDC."),
+        (
+            "depth.100ms.SOL_USDC",
+            "Depth comes at once or in windows of 200, 600, 1000 ms, not as 'depth.100ms.SOL_USDC'.",
+        ),
+    ],
+)
+def test_streams_that_there_are_not(name: str, sentence: str) -> None:
+    assert (streams.stream_problem(name) or "").startswith(sentence)
