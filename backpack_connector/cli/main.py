@@ -72,6 +72,7 @@ def simulate(
     ] = None,
     speed: Annotated[float, typer.Option(help="Seconds of the tape in a second.")] = 1.0,
     loop: Annotated[bool, typer.Option("--loop", help="Begin the tape again at its end.")] = False,
+    opens_page: Annotated[bool, typer.Option("--open", help="Show the simulator in the browser.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready.")] = False,
 ) -> None:
     """Run a local Backpack with play money; print its addresses and a ready key pair."""
@@ -90,6 +91,7 @@ def simulate(
         tape_file=tape,
         tape_speed=speed,
         loops_tape=loop,
+        opens_page=opens_page,
     )
 
 

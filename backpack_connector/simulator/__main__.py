@@ -8,10 +8,13 @@ import errno
 import json
 import signal
 import sys
+import threading
+import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from urllib.parse import urlencode
 
 from backpack_connector.protocol.errors import ConfigurationError
 from backpack_connector.protocol.signing import generate_key_pair
@@ -47,6 +50,8 @@ class Options:
     """A tape to replay as the market (replay)."""
     tape_speed: float = 1.0
     loops_tape: bool = False
+    opens_page: bool = False
+    """Show the page in the user's browser as soon as it is there."""
 
 
 def run(options: Options) -> int:
@@ -66,8 +71,14 @@ def run(options: Options) -> int:
     except ConfigurationError as error:
         return _fail(str(error))
     ready_text = _json_text if options.prints_json else _plain_text
+
+    def on_ready() -> None:
+        _say(ready_text(simulator, api_key, api_secret))
+        if options.opens_page:
+            _open_page(f"{simulator.rest_url}/#{urlencode({'account': api_key})}")
+
     try:
-        asyncio.run(_serve(simulator, faults, lambda: _say(ready_text(simulator, api_key, api_secret))))
+        asyncio.run(_serve(simulator, faults, on_ready))
     except Refusal as refusal:
         return _fail(f"{refusal.message} ({options.faults_file}).")
     except OSError as error:
@@ -84,6 +95,16 @@ async def _serve(simulator: Simulator, faults: Sequence[Fault], on_ready: Callab
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     await serve(simulator, stopped, lambda _: on_ready())
+
+
+def _open_page(url: str) -> None:
+    """Have the browser started beside the simulator, because some browsers return only when they are closed."""
+
+    def start() -> None:
+        if not webbrowser.open(url):
+            _complain(f"No browser could be started; open {url} yourself.")
+
+    threading.Thread(target=start, daemon=True).start()
 
 
 def _seed_bytes(seed_key: str | None) -> bytes | None:
@@ -152,6 +173,7 @@ def _plain_text(simulator: Simulator, api_key: str, api_secret: str) -> str:
             f"  REST        {simulator.rest_url}",
             f"  WebSocket   {simulator.ws_url}",
             f"  Truth       {simulator.rest_url}/simulator/truth",
+            f"  Page        {simulator.rest_url}/",
             "A key pair with play money (any other ED25519 key pair works as well):",
             f"  API key     {api_key}",
             f"  API secret  {api_secret}",
@@ -164,8 +186,13 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _fail(sentence: str) -> int:
+def _complain(sentence: str) -> None:
     sys.stderr.write(sentence + "\n")
+    sys.stderr.flush()
+
+
+def _fail(sentence: str) -> int:
+    _complain(sentence)
     return _FAILURE
 
 
@@ -189,6 +216,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--tape", metavar="FILE", help="a recording of the exchange to replay as the market")
     parser.add_argument("--speed", type=float, default=1.0, help="seconds of the tape in a second (default: 1)")
     parser.add_argument("--loop", action="store_true", help="begin the tape again at its end")
+    parser.add_argument("--open", action="store_true", help="show the simulator in the browser")
     parser.add_argument("--json", action="store_true", help="print one line of JSON when ready")
     parsed = parser.parse_args(arguments)
     return Options(
@@ -204,6 +232,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         tape_file=parsed.tape,
         tape_speed=parsed.speed,
         loops_tape=parsed.loop,
+        opens_page=parsed.open,
     )
 
 

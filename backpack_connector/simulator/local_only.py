@@ -38,6 +38,12 @@ def check_is_local(request: web.Request) -> None:
         raise web.HTTPForbidden(reason="Pages from elsewhere may not do this")
 
 
+def is_from_own_page(request: web.Request) -> bool:
+    """Tell whether the simulator's page asks: it looks on, and takes nothing from the request limits of the clients."""
+    # Browsers set this header themselves, and for other pages to something else.
+    return request.headers.get("Sec-Fetch-Site") == "same-origin"
+
+
 def _is_own_name(host: str) -> bool:
     found = _HOST.fullmatch(host)
     return found is not None and is_loopback(found[1].strip("[]"))

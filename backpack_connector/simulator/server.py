@@ -29,7 +29,7 @@ from .faults_kinds import read_faults
 from .faults_requests import Handler
 from .feeds import Feeds, Frame
 from .klines import give_past
-from .local_only import check_is_local, is_loopback
+from .local_only import check_is_local, is_from_own_page, is_loopback
 from .markets import load_instruments
 from .overview import overview_payload
 from .payloads import Json
@@ -316,7 +316,8 @@ class Simulator:
     async def _answer(self, endpoint: Endpoint, request: web.Request) -> web.Response:
         if endpoint.is_signed:
             return await self._answer_signed(endpoint, request)
-        self.pools.count(request.remote or "", endpoint, self._clock())
+        if not is_from_own_page(request):
+            self.pools.count(request.remote or "", endpoint, self._clock())
         body = self._public.operations[endpoint.operation_id](Query(list(request.query.items())))
         if body is None:
             return web.Response(status=_NO_CONTENT)

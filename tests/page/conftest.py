@@ -136,11 +136,23 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-@pytest.fixture
-def alice(simulator: Simulator, http: aiohttp.ClientSession) -> Client:
-    return Client(simulator, http, seed=1)
+@pytest_asyncio.fixture(loop_scope="module")
+async def alice(simulator: Simulator, http: aiohttp.ClientSession) -> AsyncIterator[Client]:
+    client = Client(simulator, http, seed=1)
+    yield client
+    await cancel_all(client)
 
 
-@pytest.fixture
-def bob(simulator: Simulator, http: aiohttp.ClientSession) -> Client:
-    return Client(simulator, http, seed=2)
+@pytest_asyncio.fixture(loop_scope="module")
+async def bob(simulator: Simulator, http: aiohttp.ClientSession) -> AsyncIterator[Client]:
+    client = Client(simulator, http, seed=2)
+    yield client
+    await cancel_all(client)
+
+
+async def cancel_all(client: Client) -> None:
+    """Leave empty books to the next test of the module."""
+    client.simulator.faults.end()
+    account = client.simulator.exchange.accounts.get(client.key)
+    for symbol in {order.symbol for order in account.all_open_orders} if account else ():
+        assert (await client.call("cancel_open_orders", {"symbol": symbol}))[0] == 200

@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import aiohttp
 import pytest
@@ -23,7 +25,7 @@ SECRET = generate_key_pair(bytes(32))[1]
 LIMIT_S = 15.0
 
 
-async def started(*arguments: str) -> tuple[asyncio.subprocess.Process, Any]:
+async def started(*arguments: str, **environment: str) -> tuple[asyncio.subprocess.Process, Any]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -34,7 +36,7 @@ async def started(*arguments: str) -> tuple[asyncio.subprocess.Process, Any]:
         *arguments,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
     )
     assert process.stdout is not None
     line = await asyncio.wait_for(process.stdout.readline(), LIMIT_S)
@@ -118,6 +120,7 @@ def test_options_of_the_command_line() -> None:
     assert parse_options(["--port", "1", "--seed", "2", "--no-background", "--no-taker-delay", "--json"]) == Options(
         port=1, seed=2, has_background=False, has_taker_delay=False, prints_json=True
     )
+    assert parse_options(["--open"]) == Options(opens_page=True)
     assert parse_options(["--faucet", "USDC=20", "--faucet", "SOL=0.5"]) == Options(faucet=("USDC=20", "SOL=0.5"))
 
 
@@ -136,3 +139,56 @@ def test_a_new_account_gets_what_was_asked_for(
     monkeypatch.setattr(program, "Simulator", simulator)
     assert run(options) == 1
     assert given == [faucet]
+
+
+FETCH = "import sys, urllib.request as r; sys.stdout.buffer.write(r.urlopen(sys.argv[1]).read())"
+BROWSER = f"""#!/bin/sh
+{sys.executable} -c '{FETCH}' "${{1%%#*}}" >"$PAGE.new" && printf '%s' "$1" >"$PAGE.url" && mv "$PAGE.new" "$PAGE"
+"""
+
+
+async def opened(browser: str, page: Path) -> tuple[asyncio.subprocess.Process, Any]:
+    # Without screen and terminal no other browser of this machine is tried.
+    alone = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "TERM": ""}
+    return await started("--open", "--seed-key", SECRET, BROWSER=browser, PAGE=str(page), **alone)
+
+
+async def ended(process: asyncio.subprocess.Process) -> bytes:
+    process.send_signal(signal.SIGINT)
+    _, errors = await asyncio.wait_for(process.communicate(), LIMIT_S)
+    assert process.returncode == 0
+    return errors
+
+
+async def test_open_starts_the_browser_when_the_page_is_there(tmp_path: Path) -> None:
+    browser, page = tmp_path / "browser", tmp_path / "page.html"
+    browser.write_text(BROWSER)
+    browser.chmod(0o755)
+    process, ready = await opened(f"{browser} %s", page)
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            while not page.exists():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert "<title>Backpack simulator</title>" in page.read_text()
+        address = (tmp_path / "page.html.url").read_text()
+        assert address == f"{ready['restUrl']}/#account={quote_plus(ready['apiKey'])}"
+        assert await ended(process) == b""
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_open_without_a_browser_says_so_and_goes_on(tmp_path: Path, http: aiohttp.ClientSession) -> None:
+    process, ready = await opened("/bin/false %s", tmp_path / "page.html")
+    try:
+        assert process.stderr is not None
+        line = await asyncio.wait_for(process.stderr.readline(), LIMIT_S)
+        assert line.decode().startswith(f"No browser could be started; open {ready['restUrl']}/#account=")
+        async with http.get(f"{ready['restUrl']}/api/v1/ping") as response:
+            assert await response.text() == "pong"
+        assert await ended(process) == b""
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

@@ -126,6 +126,18 @@ async def test_a_refused_request_changes_nothing(simulator: Simulator, http: aio
     assert not simulator.faults.is_set
 
 
+async def test_the_page_takes_nothing_from_the_limits_of_clients(
+    simulator: Simulator, http: aiohttp.ClientSession
+) -> None:
+    path = f"/api/v1/klines?symbol=SOL_USDC&interval=1d&startTime={simulator.now_ms() // 1000 - 60}"
+    own = {"Sec-Fetch-Site": "same-origin"}
+    assert {(await ask(simulator, http, "GET", path, **own))[0] for _ in range(40)} == {200}
+    asked = [(await ask(simulator, http, "GET", path))[0] for _ in range(31)]
+    assert asked == [200] * 30 + [429]
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    assert (await ask(simulator, http, "GET", path, **foreign))[0] == 429
+
+
 async def test_the_catalogue_has_every_kind_with_its_fields(simulator: Simulator, http: aiohttp.ClientSession) -> None:
     async with http.get(f"{simulator.rest_url}/simulator/fault-kinds") as response:
         rows = {row["kind"]: row for row in await response.json()}

@@ -61,7 +61,7 @@ export class AccountPanel {
     this.renderFacts();
     const tab = TABS.find(({ key }) => key === this.tab);
     const rows = account === null ? null : tab.rows(account);
-    const state = JSON.stringify([this.tab, this.wanted, rows]);
+    const state = JSON.stringify([this.tab, this.wanted, this.markets.rows.size, rows]);
     if (state === this.shown) return;
     this.shown = state;
     if (account === null) this.panel.replaceChildren(el("p", { class: "empty" }, this.wanted ? EMPTY.gone : EMPTY.none));

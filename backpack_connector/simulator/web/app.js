@@ -36,6 +36,7 @@ const data = new MarketData(streams, {
   onBook: () => soon(paintBook),
   onCandles: () => soon(paintChart),
   onTrades: () => soon(paintTrades),
+  isClosed,
   nowMs,
 });
 const ladder = new Ladder(byId("ladder"), byId("depth"), byId("grouping"), () => soon(paintBook));
@@ -78,14 +79,13 @@ function chooseMarket(symbol) {
   paintTicker();
 }
 
-function paintBook() {
-  const own = new Set(account.ordersIn(data.symbol).map((order) => Number(order.price)));
-  ladder.show(data.book, bookNote(), own);
+function isClosed(symbol) {
+  return markets.get(symbol)?.orderBookState === "Closed";
 }
 
-function bookNote() {
-  const market = markets.get(data.symbol);
-  return market?.orderBookState === "Closed" ? "The market is closed" : data.bookNote;
+function paintBook() {
+  const own = new Set(account.ordersIn(data.symbol).map((order) => Number(order.price)));
+  ladder.show(data.book, data.bookNote, own);
 }
 
 function paintChart() {
@@ -151,7 +151,9 @@ function onMarkPrice({ s: symbol, p: mark, i: index, f: funding, n: nextFundingM
 }
 
 function setListings(listings) {
+  const wasClosed = isClosed(data.symbol);
   markets.setListings(listings);
+  if (data.symbol !== null && isClosed(data.symbol) !== wasClosed) data.loadBook();
   const entries = listings.flatMap(({ symbol, marketType }) => [
     [`ticker.${symbol}`, onTicker],
     ...(marketType === PERPETUAL ? [[`markPrice.${symbol}`, onMarkPrice]] : []),
@@ -160,7 +162,6 @@ function setListings(listings) {
   const wanted = markets.get(chosen.market) === null ? markets.first() : chosen.market;
   if (wanted !== null && wanted !== data.symbol) chooseMarket(wanted);
   paintTicker();
-  soon(paintBook);
 }
 
 /** Fill in what the streams tell only with their first message. */

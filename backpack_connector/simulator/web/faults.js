@@ -5,7 +5,7 @@ import { get, post, remove, untilDone } from "./exchange.js";
 import { shortKey } from "./format.js";
 
 const FAULTS = "/simulator/faults";
-const STATES = ["Open", "Closed", "CancelOnly", "LimitOnly", "PostOnly"];
+const STATES = ["Closed", "CancelOnly", "LimitOnly", "PostOnly", "Open"];
 const STREAMS = [
   "depth", "trade", "bookTicker", "ticker", "kline", "markPrice", "openInterest", "liquidation",
   "account.orderUpdate", "account.balanceUpdate", "account.positionUpdate", "account.rfqUpdate",

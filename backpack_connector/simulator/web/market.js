@@ -17,9 +17,10 @@ function lengthMs(interval) {
 }
 
 export class MarketData {
-  constructor(streams, { onBook, onCandles, onTrades, nowMs }) {
+  constructor(streams, { onBook, onCandles, onTrades, isClosed, nowMs }) {
     this.streams = streams;
     this.changed = { onBook, onCandles, onTrades };
+    this.isClosed = isClosed;
     this.nowMs = nowMs;
     this.symbol = null;
     this.interval = null;
@@ -73,8 +74,10 @@ export class MarketData {
     const { symbol } = this;
     // After a gap the update that showed it is kept already, for the snapshot to be followed by.
     if (!isGap) this.book.restart();
-    this.bookNote = "Loading the order book";
+    this.bookNote = this.isClosed(symbol) ? "The market is closed" : "Loading the order book";
     this.changed.onBook();
+    this.stops.book?.();
+    if (this.isClosed(symbol)) return; // it has no book to ask for
     const failed = (error) => {
       this.bookNote = error.message;
       this.changed.onBook();
