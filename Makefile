@@ -28,10 +28,13 @@ chaos: environment  ## RUNS random runs of both connectors while the simulator b
 chaos-table: environment  ## writes README's table of survived faults: RUNS runs for each fault, ours and Hummingbot's own
 	@$(PYTHON) -m tests.chaos --table --seed $(SEED) $(if $(RUNS),--runs $(RUNS))
 
-bench: environment  ## measures every path against the built-in connector and a floor; ROWS=..., QUICK=1, PEERS=1 for ccxt, bpx-py
+bench: environment  ## measures every path against the built-in connector and a floor, PEERS=1 ccxt and bpx-py too, and writes
+	@# BENCHMARKS.md and README's table; RESUME=1 goes on; ROWS=... prints some rows, RENEW=1 writes them; QUICK=1
 	@$(if $(filter-out 0,$(PEERS)),bash .ci/judges-environment)
 	@$(PYTHON) -m tests.benchmarks $(if $(ROWS),--rows $(ROWS)) $(if $(filter-out 0,$(QUICK)),--quick) \
+		$(if $(filter-out 0,$(RESUME)),--resume) $(if $(filter-out 0,$(RENEW)),--renew) \
 		$(if $(filter-out 0,$(PEERS)),--peers .venv-judges/bin/python)
+	@$(PYTHON) -m tests.documentation
 
 fuzz: environment  ## every parser and connect input for SECONDS in all, guided by coverage; TARGET for one of them
 	@$(PYTHON) -m tests.fuzz --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET))

@@ -1,4 +1,4 @@
-"""Write the parts of README.md and ARCHITECTURE.md that the code determines; `make docs` runs this, a test compares."""
+"""Write what code and benchmarks determine in the documents; `make docs` runs this, a test compares."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ from tests.benchmarks import report
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("backpack_connector", "backpack_perpetual_connector")
-DOCUMENTS = ("README.md", "ARCHITECTURE.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "tests/benchmarks/BENCHMARKS.md")
 _BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -54,6 +54,8 @@ def fault_kinds() -> str:
 
 
 GENERATED: dict[str, Callable[[], str]] = {
+    "benchmark-experiments": report.experiments,
+    "benchmark-results": report.results_text,
     "benchmarks": report.headlines,
     "fault-kinds": fault_kinds,
     "module-map": module_map,

@@ -4,11 +4,14 @@ import argparse
 import asyncio
 import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks import report
+from tests.benchmarks.results import FINISHED, UNFINISHED, Results, now, read_results
 from tests.benchmarks.rows import Row, experiments_of, selected
-from tests.benchmarks.runner import Rounds, Workers, run
+from tests.benchmarks.runner import Workers, run
 
 
 def _arguments() -> argparse.Namespace:
@@ -16,18 +19,22 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rows", default="", help="names of experiments or their beginnings, separated by commas")
     parser.add_argument("--quick", action="store_true", help="the quickest form, which proves only that it runs")
     parser.add_argument("--peers", type=Path, help="the Python of an environment that has ccxt and bpx-py")
+    parser.add_argument("--resume", action="store_true", help="go on with a complete run that was interrupted")
+    parser.add_argument("--renew", action="store_true", help="put these rows into the last complete run")
     parser.add_argument("--only", default="", help="contestants, separated by commas")
     parser.add_argument("--rounds", type=int, help="rounds of each experiment instead of its own number")
     return parser.parse_args()
 
 
-async def _measure(rows: list[Row], arguments: argparse.Namespace) -> dict[str, Rounds]:
+async def _measure(rows: list[Row], arguments: argparse.Namespace, results: Results, keep: Callable[[], None]) -> None:
     workers = Workers(str(arguments.peers) if arguments.peers else None)
     only = [name for name in arguments.only.split(",") if name]
-    results = {}
+    wanted = [one for one in experiments_of(rows) if not (arguments.resume and one.name in results.rounds)]
     try:
-        for experiment in experiments_of(rows):
-            print(f"{experiment.name} ...", file=sys.stderr, flush=True)
+        for position, experiment in enumerate(wanted, 1):
+            print(
+                f"{time.strftime('%H:%M:%S')} {position}/{len(wanted)} {experiment.name}", file=sys.stderr, flush=True
+            )
             rounds = await run(
                 experiment,
                 workers,
@@ -36,10 +43,10 @@ async def _measure(rows: list[Row], arguments: argparse.Namespace) -> dict[str, 
                 rounds=arguments.rounds,
                 tell=lambda text: print(text, file=sys.stderr),
             )
-            results[experiment.name] = rounds
+            results.put(experiment.name, rounds, is_renewed=arguments.renew)
+            keep()
     finally:
         await workers.close()
-    return results
 
 
 def _command(arguments: argparse.Namespace) -> str:
@@ -51,23 +58,43 @@ def _command(arguments: argparse.Namespace) -> str:
 
 
 def main() -> int:
-    """Measure, print the table, and write the document when asked to."""
+    """Measure, print the table, and keep the results of a complete run, from which `make docs` writes the documents."""
     arguments = _arguments()
     try:
-        rows = selected(arguments.rows)
+        rows, results, path = selected(arguments.rows), *_results(arguments)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    load = os.getloadavg()[0]
-    results = asyncio.run(_measure(rows, arguments))
-    where = report.place(_command(arguments), load, arguments.peers)
-    body = "\n\n".join([where, report.summary(rows, results), report.table(rows, results)])
-    print(body)
-    if arguments.rows or arguments.only or arguments.quick or arguments.rounds:
-        print(f"\n{report.DOCUMENT.name} shows complete runs only, so it stays as it is.")
-    else:
-        report.write(body)
+    if not results.place:
+        results.place, results.begun = report.place(_command(arguments), os.getloadavg()[0], arguments.peers), now()
+    asyncio.run(_measure(rows, arguments, results, lambda: None if path is None else results.save(path)))
+    where = "\n".join([f"- Date: {results.begun}", *results.place])
+    print("\n\n".join([where, report.summary(rows, results.rounds), report.table(rows, results.rounds)]))
+    if path is None:
+        print("\nBENCHMARKS.md shows complete runs only, so it stays as it is.")
+        return 0
+    results.save(FINISHED)
+    UNFINISHED.unlink(missing_ok=True)
     return 0
+
+
+def _results(arguments: argparse.Namespace) -> tuple[Results, Path | None]:
+    """Return what is known already, and the file to which more is added; no file for a look.
+
+    Raises:   ValueError with a sentence when there is nothing to go on with or to renew.
+    """
+    is_partial = bool(arguments.rows or arguments.only or arguments.quick or arguments.rounds)
+    if arguments.renew:
+        known = read_results(FINISHED)
+        if known is None or not arguments.rows or arguments.only or arguments.quick or arguments.rounds:
+            raise ValueError("Only whole rows of a complete run can be measured again.")
+        return known, FINISHED
+    if arguments.resume:
+        known = read_results(UNFINISHED)
+        if known is None or is_partial:
+            raise ValueError("There is no interrupted run to go on with.")
+        return known, UNFINISHED
+    return Results(), None if is_partial else UNFINISHED
 
 
 if __name__ == "__main__":

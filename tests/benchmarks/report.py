@@ -1,22 +1,22 @@
-"""Write what a run found: a table for the screen, and BENCHMARKS.md with the place, the date and the goals missed."""
+"""Write what a run found: a table for the screen, and what BENCHMARKS.md and README show of the last complete run."""
 
 import os
 import platform
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
 from tests.benchmarks.contestants import BPX, BUILT_IN, CCXT, CONTESTANTS, FLOOR, OURS, PEERS
-from tests.benchmarks.rows import EXPERIMENTS, Row
+from tests.benchmarks.misses import REASONS
+from tests.benchmarks.results import Results, read_results
+from tests.benchmarks.rows import EXPERIMENTS, ROWS, Row
 from tests.benchmarks.runner import Figure, Rounds, figure, ratio
 
-DOCUMENT = Path(__file__).parent / "BENCHMARKS.md"
+EXPERIMENTS_FILE = Path(__file__).parent / "experiments.md"
 COLUMNS = (OURS, BUILT_IN, FLOOR, CCXT, BPX)
 VERSIONS = ("hummingbot", "aiohttp", "msgspec", "PyNaCl", "numpy")
-_BEGIN, _END = "<!-- results -->", "<!-- end of results -->"
 
 
 def number(value: float) -> str:
@@ -100,37 +100,60 @@ def versions_of_peers(python: Path | None) -> str:
     return f"; peers: {done.stdout.strip()}"
 
 
-def place(command: str, load: float, python_of_peers: Path | None = None) -> str:
-    """Return where and when the run was made."""
+def place(command: str, load: float, python_of_peers: Path | None = None) -> list[str]:
+    """Return where a run is made, as lines of a list."""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in VERSIONS)
-    now = datetime.now(timezone.utc)
-    return "\n".join(
-        [
-            f"- Date: {now:%Y-%m-%d %H:%M} UTC",
-            f"- Machine: {processor()}, {os.cpu_count()} cores, {platform.system()}; load before the run {load:.2f}",
-            f"- Versions: Python {platform.python_version()}, {versions}{versions_of_peers(python_of_peers)}",
-            f"- Command: `{command}`",
-        ]
-    )
+    return [
+        f"- Machine: {processor()}, {os.cpu_count()} cores, {platform.system()}; load before the run {load:.2f}",
+        f"- Versions: Python {platform.python_version()}, {versions}{versions_of_peers(python_of_peers)}",
+        f"- Command: `{command}`",
+    ]
 
 
-def write(body: str, document: Path = DOCUMENT) -> None:
-    """Put new results into the document; what is written by hand around them stays."""
-    text = document.read_text(encoding="utf-8")
-    before, rest = text.split(_BEGIN)
-    _, after = rest.split(_END)
-    document.write_text(f"{before}{_BEGIN}\n{body}\n{_END}{after}", encoding="utf-8")
+def missed(rows: Sequence[Row], results: Mapping[str, Rounds]) -> str:
+    """Return the goals that were missed, by how much, and why."""
+    lines, title = [], ""
+    for row in rows:
+        title = (
+            row.title.replace("the same", title.partition(",")[0], 1) if row.title.startswith("the same") else row.title
+        )
+        reason = REASONS.get((row.experiment, row.metric), "not looked into yet")
+        said = [text for text in verdicts(results.get(row.experiment, Rounds()), row) if "missed" in text]
+        lines += [f"- {title}: {text}. {reason}" for text in said]
+    return "\n".join(lines) or "None."
 
 
-def headlines(document: Path = DOCUMENT) -> str:
-    """Return what README shows of the last complete run: path, unit, ours, the built-in's, and the ratio."""
-    text = document.read_text(encoding="utf-8")
-    results = text.split(_BEGIN)[1].split(_END)[0]
-    rows = [line.strip("| ").split(" | ") for line in results.splitlines() if line.startswith("| ")]
-    if not rows:
+def results_text(results: Results | None = None) -> str:
+    """Return what BENCHMARKS.md shows of the last complete run."""
+    results = results or read_results()
+    if results is None:
         return "No complete run yet."
-    places = [rows[0].index(name) for name in ("path", "unit", OURS, BUILT_IN, f"{BUILT_IN} / {OURS}")]
-    head = ["path", "unit", "this connector", "Hummingbot's own", "times better"]
-    lines = [head] + [[row[place].split(" (")[0] for place in places] for row in rows[1:] if row[places[3]].strip()]
-    text_lines = ["| " + " | ".join(cells) + " |" for cells in lines]
-    return "\n".join([text_lines[0], "|" + "---|" * len(head), *text_lines[1:]])
+    renewed = ", ".join(f"{name} ({results.made[name]})" for name in sorted(results.renewed))
+    lines = [f"- Date: {results.begun}", *results.place, *([f"- Measured again since: {renewed}"] if renewed else [])]
+    parts = ["\n".join(lines), summary(ROWS, results.rounds), table(ROWS, results.rounds)]
+    return "\n\n".join([*parts, f"### Goals missed, and why\n\n{missed(ROWS, results.rounds)}"])
+
+
+def experiments(path: Path = EXPERIMENTS_FILE) -> str:
+    """Return what was tried and did not help, without its own headline."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    lines = text.strip().splitlines()
+    body = "\n".join(lines[1:] if lines and lines[0].startswith("# ") else lines).strip()
+    return re.sub(r"^##? ", "### ", body, flags=re.MULTILINE) or "None yet."
+
+
+def headlines(results: Results | None = None) -> str:
+    """Return what README shows of the last complete run: ours, the built-in's, and the ratio."""
+    results = results or read_results()
+    if results is None:
+        return "No complete run yet."
+    where = results.place[0].removeprefix("- Machine: ").partition(";")[0]
+    lines = [f"{results.begun}, {where}: {summary(ROWS, results.rounds)}", ""]
+    lines += ["| path | unit | this connector | Hummingbot's own | times better |", "|---|---|---|---|---|"]
+    for row in ROWS:
+        rounds = results.rounds.get(row.experiment, Rounds())
+        ours, others = figure(rounds.of(OURS, row.metric)), figure(rounds.of(BUILT_IN, row.metric))
+        if ours is not None and others is not None:
+            cells = [row.title, row.unit, number(ours.median), number(others.median), times(rounds, row, BUILT_IN)]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)

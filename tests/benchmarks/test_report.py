@@ -1,13 +1,18 @@
 """The figures are what their definition says, and the documents show them."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.benchmarks import __main__ as command
 from tests.benchmarks import report
 from tests.benchmarks.contestants import BUILT_IN, CCXT, CONTESTANTS, FLOOR, OURS
+from tests.benchmarks.misses import REASONS
+from tests.benchmarks.results import Results, read_results
 from tests.benchmarks.rows import EXPERIMENTS, ROWS, Goal, Row, selected
-from tests.benchmarks.runner import Figure, Rounds, figure, ratio
+from tests.benchmarks.runner import Experiment, Figure, Rounds, figure, ratio
 
 ROUNDS = Rounds(
     {
@@ -74,22 +79,104 @@ def test_figures_have_three_digits(value: float, text: str) -> None:
     assert report.number(value) == text
 
 
-def test_the_document_keeps_what_is_written_by_hand(tmp_path: Path) -> None:
-    document = tmp_path / "BENCHMARKS.md"
-    document.write_text("before\n<!-- results -->\nold\n<!-- end of results -->\n## Experiments\nby hand\n")
-    report.write("new", document)
-    expected = "before\n<!-- results -->\nnew\n<!-- end of results -->\n## Experiments\nby hand\n"
-    assert document.read_text() == expected
+def complete() -> Results:
+    results = Results(place=["- Machine: Xeon, 2 cores", "- Command: `make bench`"], begun="2026-01-01 00:00 UTC")
+    for experiment in EXPERIMENTS:
+        results.put(experiment.name, Rounds(ROUNDS.values if experiment.name == "sign" else {}))
+    return results
 
 
-def test_readme_gets_its_numbers_from_the_document(tmp_path: Path) -> None:
-    document = tmp_path / "BENCHMARKS.md"
-    document.write_text(f"{report._BEGIN}\n{report.table([ROW], {'sign': ROUNDS})}\n{report._END}")
-    assert report.headlines(document).splitlines()[-1] == "| sign | us | 20.0 | 200 | 10.0 x |"
+def test_readme_shows_the_medians_and_how_many_goals_were_met() -> None:
+    first, *_, line = report.headlines(complete()).splitlines()
+    assert first.startswith("2026-01-01 00:00 UTC, Xeon, 2 cores: 1 goals met, 1 missed, ")
+    assert line == "| sign and build one order | us | 20.0 | 200 | 10.0 x |"
+
+
+def test_the_document_names_place_missed_goals_and_what_was_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = complete()
+    assert "Measured again" not in report.results_text(results)
+    results.put("sign", Rounds(ROUNDS.values), is_renewed=True)
+    monkeypatch.setitem(report.REASONS, ("sign", "us"), "Because.")
+    text = report.results_text(results)
+    head = ["- Date: 2026-01-01 00:00 UTC", *results.place, f"- Measured again since: sign ({results.made['sign']})"]
+    assert text.startswith("\n".join(head) + "\n\n")
+    assert "- sign and build one order: at most 1.15 x floor: **missed**, 1.09 times away. Because." in text
+
+
+def test_the_title_of_a_missed_goal_can_be_understood_alone() -> None:
+    rows = [replace(ROW, title="orders, idle"), replace(ROW, title="the same, normal")]
+    assert "- orders, normal: 20 x built-in: **missed**" in report.missed(rows, {"sign": ROUNDS})
+    assert report.missed([], {}) == "None."
+
+
+def test_results_come_back_from_their_file(tmp_path: Path) -> None:
+    results = complete()
+    results.put("sign", Rounds(ROUNDS.values, {CCXT: "not installed"}), is_renewed=True)
+    results.save(tmp_path / "results.json")
+    assert read_results(tmp_path / "results.json") == results
+    assert read_results(tmp_path / "none.json") is None
+
+
+def test_experiments_lose_their_own_headline_only(tmp_path: Path) -> None:
+    file = tmp_path / "experiments.md"
+    assert report.experiments(file) == "None yet."
+    file.write_text("# Experiments\n\nSome.\n\n## uvloop\n\nslower\n")
+    assert report.experiments(file) == "Some.\n\n### uvloop\n\nslower"
+
+
+def test_reasons_are_given_for_rows_that_exist() -> None:
+    assert set(REASONS) <= {(row.experiment, row.metric) for row in ROWS}
+
+
+@pytest.mark.parametrize("arguments", [["--resume"], ["--renew"], ["--renew", "--rows", "sign", "--quick"]])
+def test_what_is_not_there_cannot_be_gone_on_with(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("FINISHED", "UNFINISHED"):
+        monkeypatch.setattr(command, name, tmp_path / name)
+    if "--renew" in arguments:
+        complete().save(tmp_path / "FINISHED")
+    monkeypatch.setattr("sys.argv", ["bench", *arguments])
+    assert command.main() == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_an_interrupted_run_goes_on_and_rows_can_be_renewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[str] = []
+
+    async def run(experiment: Experiment, *_: Any, **__: Any) -> Rounds:
+        ran.append(experiment.name)
+        if len(ran) == 3:
+            raise KeyboardInterrupt
+        return Rounds({OURS: [{"us": 1.0}]})
+
+    monkeypatch.setattr(command, "run", run)
+    for name in ("FINISHED", "UNFINISHED"):
+        monkeypatch.setattr(command, name, tmp_path / name)
+    monkeypatch.setattr("sys.argv", ["bench"])
+    with pytest.raises(KeyboardInterrupt):
+        command.main()
+    assert not (tmp_path / "FINISHED").exists()
+    monkeypatch.setattr("sys.argv", ["bench", "--resume"])
+    assert command.main() == 0
+    assert ran == [*(one.name for one in EXPERIMENTS[:3]), *(one.name for one in EXPERIMENTS[2:])]
+    assert not (tmp_path / "UNFINISHED").exists()
+    monkeypatch.setattr("sys.argv", ["bench", "--renew", "--rows", "sign"])
+    assert command.main() == 0
+    results = read_results(tmp_path / "FINISHED")
+    assert results is not None
+    assert results.renewed == {"sign"}
+    assert set(results.rounds) == {one.name for one in EXPERIMENTS}
+    monkeypatch.setattr("sys.argv", ["bench", "--rows", "fills"])
+    assert command.main() == 0
+    assert read_results(tmp_path / "FINISHED") == results
+    assert "stays as it is" in capsys.readouterr().out
 
 
 def test_the_place_names_versions_and_no_path() -> None:
-    text = report.place("make bench", 0.5)
+    text = "\n".join(report.place("make bench", 0.5))
     assert "Hummingbot".lower() in text
     assert "/" not in text.replace("https://", "")
 
