@@ -152,6 +152,11 @@ class SpotBalances:
             available[asset] = available.get(asset, ZERO) + lent
         return available
 
+    @property
+    def has_lent(self) -> bool:
+        """Tell whether anything is lent."""
+        return bool(self._lent)
+
     def needs_redeeming(self, asset: str, quantity: Decimal) -> bool:
         """Tell whether a quantity is there only if lent funds are redeemed, other orders on their way included."""
         entry = self._capital.get(asset)

@@ -139,7 +139,7 @@ class BackpackExchange(BackpackExchangeBase):
 
     def _order_fields(self, order: InFlightOrder) -> dict[str, Any]:
         fields = super()._order_fields(order)
-        if self._spot_balances.needs_redeeming(*self._needed(order, order.amount)):
+        if self._spot_balances.has_lent and self._spot_balances.needs_redeeming(*self._needed(order, order.amount)):
             # API §4.1; without it the exchange refuses lent funds (F15), and an order may say that it wants just that.
             fields.setdefault("autoLendRedeem", True)
         return fields

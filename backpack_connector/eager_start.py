@@ -27,15 +27,11 @@ def begin(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
 
 def begin_alone(work: Coroutine[Any, Any, Any]) -> None:
     """Start work that nobody awaits, as Hummingbot's `safe_ensure_future` does: what it raises is logged."""
-    if IS_POSSIBLE and _is_loop_running():
-        begin(safe_wrapper(work))
-    else:
-        safe_ensure_future(work)
-
-
-def _is_loop_running() -> bool:
     try:
-        asyncio.get_running_loop()
+        loop = asyncio.get_running_loop() if IS_POSSIBLE else None
     except RuntimeError:
-        return False
-    return True
+        loop = None
+    if loop is None:
+        safe_ensure_future(work)
+    else:
+        asyncio.Task(safe_wrapper(work), loop=loop, eager_start=True)  # type: ignore[call-arg]

@@ -30,6 +30,8 @@ class ListedMarkets(_Base):
 
     market_type: MarketType
     _markets: dict[str, Market]
+    _symbols: dict[str, Symbol]
+    """The symbols of the trading pairs that somebody has asked for."""
     _listed: HeadStart[Any]
     """The list of markets as the exchange shows it."""
 
@@ -97,11 +99,14 @@ class ListedMarkets(_Base):
 
     def symbol_of(self, order: InFlightOrder) -> Symbol:
         """Return the symbol of an order's market."""
-        return self.symbol_of_pair(order.trading_pair)
+        return self._symbols.get(order.trading_pair) or self.symbol_of_pair(order.trading_pair)
 
     def symbol_of_pair(self, trading_pair: str) -> Symbol:
         """Return the symbol of a pair's market of this connector's type."""
-        return symbol_of(trading_pair, self.market_type)
+        symbol = self._symbols.get(trading_pair)  # each order asks three times
+        if symbol is None:
+            symbol = self._symbols[trading_pair] = symbol_of(trading_pair, self.market_type)
+        return symbol
 
     def trading_pair_or_none(self, symbol: str) -> TradingPair | None:
         """Return the trading pair of a symbol, or None when it is a market of another type."""

@@ -68,22 +68,23 @@ class OrderAdoption(_Base):
         recorder = None if module is None else module.MarketsRecorder._shared_instance
         return recorder if recorder is not None and self in recorder._markets else None
 
-    def write_down(self, order: InFlightOrder) -> None:
-        """Put an order that is about to be sent into the journal."""
-        self._journal.sent(
-            OrderRecord(
-                client_order_id=order.client_order_id,
-                symbol=self.symbol_of(order),
-                trading_pair=order.trading_pair,
-                trade_type=order.trade_type.name,
-                order_type=order.order_type.name,
-                quantity=order.amount,
-                created_s=order.creation_timestamp,
-                price=order.price if order.price is not None and order.price.is_finite() else None,
-                position_action=order.position.name,
-                leverage=int(order.leverage),
-                is_conditional=self.awaits_trigger(order),
-            )
+    def write_down(self, *orders: InFlightOrder) -> None:
+        """Put orders that are about to be sent into the journal, those of one request together."""
+        self._journal.sent(*[self._record_of(order) for order in orders])
+
+    def _record_of(self, order: InFlightOrder) -> OrderRecord:
+        return OrderRecord(
+            client_order_id=order.client_order_id,
+            symbol=self.symbol_of(order),
+            trading_pair=order.trading_pair,
+            trade_type=order.trade_type.name,
+            order_type=order.order_type.name,
+            quantity=order.amount,
+            created_s=order.creation_timestamp,
+            price=order.price if order.price is not None and order.price.is_finite() else None,
+            position_action=order.position.name,
+            leverage=int(order.leverage),
+            is_conditional=self.awaits_trigger(order),
         )
 
     def adopt_orders(self) -> None:

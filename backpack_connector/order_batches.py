@@ -45,7 +45,9 @@ class _Ready:
 class OrderBatch:
     """The orders of one call: collects their requests, sends them together and hands out what became of each."""
 
-    def __init__(self, client_order_ids: Iterable[str], send: Callable[[list[ReadyBody]], Awaitable[Any]]) -> None:
+    def __init__(
+        self, client_order_ids: Iterable[str], send: Callable[[list[str], list[ReadyBody]], Awaitable[Any]]
+    ) -> None:
         self._not_ready = set(client_order_ids)
         self._ready: list[_Ready] = []
         self._send = send
@@ -71,9 +73,10 @@ class OrderBatch:
 
     async def _send_together(self, entries: Sequence[_Ready]) -> None:
         outcomes: Sequence[Order | Exception]
+        ids = [entry.client_order_id for entry in entries]
         orders_of_request.set(tuple(entry.client_order_id for entry in entries))
         try:
-            outcomes = _outcomes(entries, await self._send([entry.body for entry in entries]))
+            outcomes = _outcomes(entries, await self._send(ids, [entry.body for entry in entries]))
         except asyncio.CancelledError:
             for entry in entries:
                 entry.outcome.cancel()
@@ -152,5 +155,11 @@ class OrderBatches(_Base):
         # Made ready for the wire here, once, so that what cannot be sent fails this order and no other.
         return await batch.outcome(order.client_order_id, ready_body(self._order_fields(order)))
 
-    async def _send_batch(self, batch: list[ReadyBody]) -> Any:
+    def write_down(self, *orders: InFlightOrder) -> None:
+        # Those of a batch are written with one call, when all are ready to be sent.
+        super().write_down(*[order for order in orders if order.client_order_id not in self._batches])
+
+    async def _send_batch(self, client_order_ids: list[str], batch: list[ReadyBody]) -> Any:
+        orders = map(self.order_tracker.fillable_order, client_order_ids)
+        super().write_down(*[order for order in orders if order is not None])
         return await self.request("execute_order_batch", batch, headers=self._placement_headers())

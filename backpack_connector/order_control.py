@@ -320,6 +320,8 @@ def default_control() -> OrderControl:
             f"not {' '.join(slippage)!r}."
         )
     read_prevention, read_unit = _word(SelfTradePrevention), _word(SlippageToleranceType)
+    if not prevention and not slippage:
+        return NO_CONTROL
     return OrderControl(
         self_trade_prevention=read_prevention(SELF_TRADE_PREVENTION_VARIABLE, prevention) if prevention else None,
         slippage_tolerance=_number(SLIPPAGE_TOLERANCE_VARIABLE, slippage[0]) if slippage else None,

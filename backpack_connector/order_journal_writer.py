@@ -92,19 +92,20 @@ class OrderJournal:
         orders, self._left_behind = self._left_behind, []
         return orders
 
-    def sent(self, order: OrderRecord) -> None:
-        """Write down an order that is about to be sent."""
-        if self._is_off:
+    def sent(self, *orders: OrderRecord) -> None:
+        """Write down orders that are about to be sent, those of one request together."""
+        if self._is_off or not orders:
             return
-        self._open_orders[order.client_order_id] = order
-        self._append(Line(sent=order))
+        for order in orders:
+            self._open_orders[order.client_order_id] = order
+        self._append([Line(sent=order) for order in orders])
 
     def ended(self, client_order_id: str) -> None:
         """Write down that an order has ended; one that was never written down is none of the journal's business."""
         if client_order_id in self._open_orders:
             self._open()  # before it is forgotten: a file that was closed still has it
             self._open_orders.pop(client_order_id, None)
-            self._append(Line(ended=client_order_id))
+            self._append([Line(ended=client_order_id)])
 
     def beat(self) -> None:
         """Give a sign of life, and repair what could not be written; called every second or more often."""
@@ -209,11 +210,11 @@ class OrderJournal:
                 self._open_orders[client_order_id] = order
                 self._left_behind.append(order)
 
-    def _append(self, line: Line) -> None:
+    def _append(self, lines: list[Line]) -> None:
         self._open()
         if self._descriptor is None:
             return
-        text = self._encode(line) + b"\n"
+        text = b"".join([self._encode(line) + b"\n" for line in lines])
         try:
             # After a failure the file may end in half a line, which must not spoil this one.
             _write(self._descriptor, text if self._is_complete else b"\n" + text)
@@ -221,7 +222,7 @@ class OrderJournal:
             self._is_complete = False
             self._complain(error)
             return
-        self._lines += 1
+        self._lines += len(lines)
         if self._lines >= self._compact_at:
             self._compact()
 

@@ -131,7 +131,7 @@ class OrderPlacement(_Base):
 
     def _read_control(self, order: InFlightOrder, options: Mapping[str, Any]) -> OrderControl:
         """Return what an order's options ask for, with the defaults of the configuration."""
-        if HUMMINGBOT_OPTIONS.issuperset(options) and self._default_control == NO_CONTROL:
+        if self._default_control is NO_CONTROL and HUMMINGBOT_OPTIONS.issuperset(options):
             return NO_CONTROL  # as most orders
         control = read_control(options, order.order_type, order.trade_type, self.market_type)
         ignored = set(unknown_options(options)) - self._ignored_options

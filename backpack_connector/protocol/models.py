@@ -96,6 +96,9 @@ class MarginFunction(WireStruct, frozen=True, kw_only=True):
         return max(base, _MARGIN.multiply(self.factor, _MARGIN.sqrt(notional)))
 
 
+_STATES_FOR_NEW_ORDERS = frozenset(state.value for state in OrderBookState if state.accepts_new_orders)
+
+
 class Market(WireStruct, frozen=True, kw_only=True):
     """One row of get_markets. Source: schema Market; tests/samples/rest/get_market.*.json."""
 
@@ -124,10 +127,7 @@ class Market(WireStruct, frozen=True, kw_only=True):
     @property
     def accepts_new_orders(self) -> bool:
         """Tell whether the market takes orders of some kind now; an unknown state counts as no."""
-        try:
-            return OrderBookState(self.order_book_state).accepts_new_orders
-        except ValueError:
-            return False
+        return self.order_book_state in _STATES_FOR_NEW_ORDERS
 
     @property
     def accepts_taker_orders(self) -> bool:

@@ -11,8 +11,9 @@ from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
 from hummingbot.core.data_type.limit_order import LimitOrder
 from hummingbot.core.data_type.market_order import MarketOrder
 
-from backpack_connector import order_reconciliation
+from backpack_connector import order_journal_writer, order_reconciliation
 from backpack_connector.order_batches import OrderBatch
+from backpack_connector.order_journal import read_journals
 from backpack_connector.protocol.enums import Side
 from tests.protocol.samples import body
 from tests.spot.conftest import StartBot
@@ -47,6 +48,35 @@ async def test_forty_orders_are_two_requests(bot: Bot) -> None:
     assert {str(order.client_id): order.status for order in bot.truth()} == dict.fromkeys(ids, "New")
     assert not bot.connector._batches
     await stays(lambda: all(bot.names(order_id) == CREATED for order_id in ids), "each is told once", for_s=0.1)
+
+
+async def test_a_batch_is_in_the_journal_before_it_is_sent_and_is_written_at_once(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = bot.connector._journal
+    journal.beat()  # the file is there
+    written: list[list[str]] = []
+    seen_at_the_exchange: list[set[str]] = []
+    write = order_journal_writer._write
+
+    def noted(descriptor: int, text: bytes) -> None:
+        write(descriptor, text)
+        lines = [json.loads(line) for line in text.split(b"\n") if line]
+        written.append([line["sent"]["client_order_id"] for line in lines if "sent" in line])
+
+    async def look(call: Call) -> Answer | None:
+        assert journal.path is not None
+        (read,) = read_journals(journal.path.parent)
+        seen_at_the_exchange.append({order.client_order_id for order in read.open_orders})
+        return await call.forward()
+
+    monkeypatch.setattr(order_journal_writer, "_write", noted)
+    bot.double.script("execute_order_batch", look, times=1)
+    ids = await create(bot, [*ladder(9), limit("149", "0.001")])  # the last one is too small to be sent
+    await until(lambda: all(bot.names(order_id) for order_id in ids), "all are told")
+    assert bot.names(ids[-1]) == FAILED
+    assert [lines for lines in written if lines] == [ids[:-1]]
+    assert seen_at_the_exchange == [set(ids[:-1])]
 
 
 async def test_what_is_returned_are_the_orders_with_their_ids(bot: Bot) -> None:
@@ -133,7 +163,7 @@ async def test_an_order_whose_task_ends_leaves_the_others_alone(caplog: pytest.L
     may_answer = asyncio.Event()
     result = body("execute_order.limit_resting.200")
 
-    async def send(batch: Any) -> Any:
+    async def send(_: Any, batch: Any) -> Any:
         await may_answer.wait()
         return [{**result, "operation": "Ok", "clientId": fields["clientId"]} for fields in batch]
 
@@ -150,7 +180,7 @@ async def test_an_order_whose_task_ends_leaves_the_others_alone(caplog: pytest.L
 async def test_orders_end_with_the_sending_of_their_batch() -> None:
     sending: list[asyncio.Task[Any]] = []
 
-    async def send(batch: Any) -> Any:
+    async def send(_: Any, batch: Any) -> Any:
         task = asyncio.current_task()
         assert task is not None
         sending.append(task)
