@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from backpack_connector import stream_evidence
 from backpack_connector.latency import LatencyRecorder
 from backpack_connector.protocol.errors import AuthenticationRefused, WireFormatError, plain
-from backpack_connector.protocol.messages import ErrorFrame, OrderUpdate, parse_message
+from backpack_connector.protocol.messages import BalanceUpdate, ErrorFrame, OrderUpdate, parse_message
 from backpack_connector.protocol.streams import BALANCE_UPDATES
+from backpack_connector.protocol.units import seconds_from_us, us_from_seconds
 from backpack_connector.stream_evidence import StreamEvidence
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class AccountStream(_Base):
     _has_missed_something: bool
     _asking_soon: asyncio.TimerHandle | None
     _is_key_refused = False
-    _latest_timestamp = inf
+    _latest_time_us = 0
     _latest_asked_s = -inf
     followed_queue: "asyncio.Queue[Any] | None" = None
     """The queue of frames that the listener empties, while it does."""
@@ -116,38 +117,51 @@ class AccountStream(_Base):
     @property
     def latest_timestamp(self) -> float:
         """Return a time in seconds after which no message of the exchange can be dated."""
+        return seconds_from_us(self.latest_time_us)
+
+    @property
+    def latest_time_us(self) -> int:
+        """Return it in microseconds."""
         now_s = time.monotonic()
         if now_s - self._latest_asked_s > 1.0:  # the synchronizer's time takes as long as a hundred messages
             self._latest_asked_s = now_s
             # The clock of the machine or the exchange's, whichever is ahead.
-            self._latest_timestamp = max(float(self._time()), float(self._time_synchronizer.time())) + LATEST_S
-        return self._latest_timestamp
+            latest = max(float(self._time()), float(self._time_synchronizer.time())) + LATEST_S
+            self._latest_time_us = us_from_seconds(latest)
+        return self._latest_time_us
 
     async def _user_stream_event_listener(self) -> None:
         self.followed_queue = self._user_stream_tracker.user_stream
         try:
             async for event in self._iter_user_event_queue():
                 self.latency.frame_came(getattr(event, "came_s", None))
-                self._hear(event, None)
+                self._hear(event)
         finally:
             self.followed_queue = None
 
-    def hear_at_once(self, message: OrderUpdate) -> None:
+    def hear_at_once(self, message: OrderUpdate | BalanceUpdate) -> None:
         """Apply a message where its frame arrives; only for whom `followed_queue` is empty, or it would overtake."""
-        self._hear(None, message)
-
-    def _hear(self, frame: Any, message: Any) -> None:
         try:
-            if message is None:
-                message = parse_message(frame, self.latest_timestamp)
+            if self._evidence.is_waiting:
+                self._evidence.take(message)
+            self._on_account_message(message)
+        except Exception as error:  # noqa: BLE001 - boundary of the listener: no message may end it (F41)
+            self._skip(error)
+
+    def _hear(self, frame: Any) -> None:
+        try:
+            message = parse_message(frame, self.latest_timestamp)
             if self._evidence.is_waiting:
                 self._evidence.take(message)
             self._on_account_message(message)
         except Exception as error:  # noqa: BLE001 - boundary of the listener: no frame may end it (F41)
-            is_explained = isinstance(error, WireFormatError)
-            self.logger().error("Unexpected error in user stream listener loop.", exc_info=not is_explained)
-            self.logger().warning(f"A message of the private stream was skipped: {error}")
-            self._ask_soon()
+            self._skip(error)
+
+    def _skip(self, error: Exception) -> None:
+        is_explained = isinstance(error, WireFormatError)
+        self.logger().error("Unexpected error in user stream listener loop.", exc_info=None if is_explained else error)
+        self.logger().warning(f"A message of the private stream was skipped: {error}")
+        self._ask_soon()
 
     def _on_account_message(self, message: Any) -> None:
         """Apply one message; a subclass adds what only its market has."""

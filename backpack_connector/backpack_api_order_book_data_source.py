@@ -42,7 +42,6 @@ from backpack_connector.protocol.streams import (
     trade_stream,
     unsubscribe_frame,
 )
-from backpack_connector.protocol.units import us_from_seconds
 from backpack_connector.reconnect import HEALTHY_AFTER_S, first_to_end, keep_connected
 from backpack_connector.silence_watch import SilenceWatch
 from backpack_connector.to_hummingbot import trade_message
@@ -330,10 +329,9 @@ class BackpackAPIOrderBookDataSource(SilenceWatch, OrderBookTrackerDataSource):
         self._book_changed(time.monotonic() - came_s)
 
     def _on_other_frame(self, text: str) -> None:
-        frame, latest_timestamp = decoded_frame(text), self._connector.latest_timestamp
-        self._latest_time_us = us_from_seconds(latest_timestamp)
+        frame, self._latest_time_us = decoded_frame(text), self._connector.latest_time_us
         try:
-            self._on_message(parse_message(frame, latest_timestamp))
+            self._on_message(parse_message(frame, self._connector.latest_timestamp))
         except WireFormatError as error:
             self.logger().warning(f"A message of the public stream was skipped: {error}")
             self._resynchronize_after_unreadable(frame)

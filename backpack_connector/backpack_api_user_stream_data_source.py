@@ -25,8 +25,8 @@ from backpack_connector.backpack_auth import BackpackAuth
 from backpack_connector.backpack_web_utils import deliver_frames, stream_head_start
 from backpack_connector.latency import timed
 from backpack_connector.protocol.errors import AuthenticationRefused, shown
-from backpack_connector.protocol.messages import decoded_frame, quick_order_update, stream_of
-from backpack_connector.protocol.streams import ORDER_UPDATES, subscribe_frame
+from backpack_connector.protocol.messages import decoded_frame, quick_account_message, stream_of
+from backpack_connector.protocol.streams import subscribe_frame
 from backpack_connector.reconnect import first_to_end, keep_connected
 
 if TYPE_CHECKING:
@@ -123,18 +123,16 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         await deliver_frames(websocket_assistant, take)
 
     def _is_heard_at_once(self, text: str, queue: "asyncio.Queue[Any]") -> bool:
-        """Pass an order's message on without queue and task, where the connector listens and has heard all before it.
+        """Pass a message on without queue and task, where the connector listens and has heard all before it.
 
         Whoever listens to a queue of his own finds every frame there, as Hummingbot has it.
         """
-        if queue is not self._connector.followed_queue or not queue.empty():
+        if queue is not self._connector.followed_queue or not queue.empty() or self._doubted_stream is not None:
             return False
         self._connector.latency.frame_came()
-        message = quick_order_update(text, self._connector.latest_timestamp)
+        message = quick_account_message(text, self._connector.latest_time_us)
         if message is None:
             return False
-        if self._doubted_stream == ORDER_UPDATES:
-            self._doubted_stream = None
         self._connector.hear_at_once(message)
         return True
 

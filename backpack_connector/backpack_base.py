@@ -44,7 +44,7 @@ from backpack_connector.protocol.errors import AuthenticationRefused, ClockSkew,
 from backpack_connector.protocol.models import AccountSummary, Market, Order
 from backpack_connector.protocol.rest import Parameters
 from backpack_connector.protocol.streams import BALANCE_UPDATES, ORDER_UPDATES
-from backpack_connector.protocol.symbols import Symbol
+from backpack_connector.protocol.symbols import Symbol, TradingPair
 from backpack_connector.protocol.units import fraction_from_bps
 from backpack_connector.protocol.wire import read
 from backpack_connector.readiness import Readiness
@@ -103,6 +103,7 @@ class BackpackExchangeBase(
         self._broker_id = constants.broker_id()
         self._markets: dict[str, Market] = {}
         self._symbols: dict[str, Symbol] = {}
+        self._pairs: dict[str, TradingPair | None] = {}
         self._listed = HeadStart(self._ask_markets)
         self._maker_fee: Decimal | None = None
         self._taker_fee: Decimal | None = None

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
+MOST_SYMBOLS = 4096
+"""Far more than the exchange has; whoever sends names without end must not fill the memory."""
+
 
 class ListedMarkets(_Base):
     """The part of the connector that knows the markets of its type; `BackpackExchangeBase` mixes it in."""
@@ -32,6 +35,8 @@ class ListedMarkets(_Base):
     _markets: dict[str, Market]
     _symbols: dict[str, Symbol]
     """The symbols of the trading pairs that somebody has asked for."""
+    _pairs: dict[str, TradingPair | None]
+    """What `trading_pair_or_none` has found, by symbol."""
     _listed: HeadStart[Any]
     """The list of markets as the exchange shows it."""
 
@@ -110,10 +115,15 @@ class ListedMarkets(_Base):
 
     def trading_pair_or_none(self, symbol: str) -> TradingPair | None:
         """Return the trading pair of a symbol, or None when it is a market of another type."""
-        try:
-            return trading_pair_of(symbol, self.market_type)
-        except ConfigurationError:
-            return None
+        if symbol not in self._pairs:  # every message asks
+            try:
+                pair = trading_pair_of(symbol, self.market_type)
+            except ConfigurationError:
+                pair = None
+            if len(self._pairs) >= MOST_SYMBOLS:
+                self._pairs.clear()
+            self._pairs[symbol] = pair
+        return self._pairs[symbol]
 
     async def get_last_traded_prices(self, trading_pairs: list[str]) -> dict[str, float]:
         """Return last prices by trading pair with one request; a pair that never traded is absent."""

@@ -36,6 +36,8 @@ else:
 
 _ENDS_WITH_REASON = (OrderStatus.EXPIRED, OrderStatus.TRIGGER_FAILED)
 
+_RESTING = (OrderState.OPEN, OrderState.PARTIALLY_FILLED)
+
 PENDING_CANCEL_LIMIT_S = 10.0
 """An order that still rests this long after an accepted cancel was not cancelled."""
 
@@ -156,6 +158,8 @@ class OrderReports(_Base):
     def _update_state(
         self, order: InFlightOrder, state: OrderState, misc_updates: dict[str, Any] | None = None
     ) -> None:
+        if state is order.current_state and state in _RESTING and order.exchange_order_id is not None:
+            return  # an update that changes nothing tells nothing
         self.order_tracker.process_order_update(
             OrderUpdate(
                 client_order_id=order.client_order_id,
@@ -192,14 +196,15 @@ class OrderReports(_Base):
     # Stream
 
     def _order_of_message(self, message: messages.OrderUpdate) -> InFlightOrder | None:
-        trading_pair = self.trading_pair_or_none(message.symbol)
-        if trading_pair is None:
-            return None
-        if message.client_id_text is not None:
-            order = self.order_tracker.fillable_order(message.client_id_text)
+        client_id = message.client_id
+        if client_id is not None:
+            order = self.order_tracker.fillable_order(str(client_id))
         else:
             order = self.order_tracker.order_with_exchange_id(message.order_id)
-        if order is None or order.trading_pair != trading_pair:
+        if order is None:
+            return None
+        symbol = message.symbol
+        if order.trading_pair != (self._pairs.get(symbol) or self.trading_pair_or_none(symbol)):
             return None
         if order.exchange_order_id not in (None, message.order_id) and not self.may_become(order, message.side):
             return None
@@ -213,7 +218,8 @@ class OrderReports(_Base):
         if order.exchange_order_id is None:
             self._adopt(order, message.order_id, message.event_timestamp)
         status = message.known_status
-        self.follow_trigger(order, message.order_id, status, message.quantity)
+        if self._awaiting_trigger or status is OrderStatus.TRIGGER_PENDING:
+            self.follow_trigger(order, message.order_id, status, message.quantity)
         if message.is_fill:
             self._apply_fill_message(order, message)
         if status is None:
@@ -227,7 +233,7 @@ class OrderReports(_Base):
 
     def _apply_fill_message(self, order: InFlightOrder, message: messages.OrderUpdate) -> None:
         try:
-            _, _, _, fee_amount, fee_symbol, _ = fill_of_message(message)
+            facts = fill_of_message(message)
         except WireFormatError as error:
             self.logger().warning(f"{error}; asking the exchange for it.")
             self._reconciler.settle_soon(order)
@@ -239,19 +245,22 @@ class OrderReports(_Base):
             )
             self._reconciler.settle_soon(order)
             return
-        fee = self._fill_fee(order, fee_amount, fee_symbol)
-        self.order_tracker.process_trade_update(trade_update_of_message(order, message, fee))
+        fee = self._fill_fee(order, facts[3], facts[4])
+        self.order_tracker.process_trade_update(trade_update_of_message(order, message, facts, fee))
         self.latency.fill_told()
 
     def _can_be_true(self, order: InFlightOrder, message: messages.OrderUpdate) -> bool:
         """Tell whether a fill fits what the exchange says was executed in all; messages may come in another order."""
         if message.executed_quantity is None or message.fill_quantity is None:
             return True
-        told = max(message.executed_quantity, self._executed_told.get(order.client_order_id, Decimal(0)))
-        if not order.is_done:
-            self._executed_told[order.client_order_id] = told
-        is_known = str(message.trade_id) in order.order_fills
-        return is_known or bool(order.executed_amount_base + message.fill_quantity <= told)
+        told, order_id = message.executed_quantity, order.client_order_id
+        before = self._executed_told.get(order_id)
+        if before is not None and before > told:
+            told = before
+        elif order_id in self.order_tracker.active_orders:  # and so forgotten when it ends
+            self._executed_told[order_id] = told
+        is_possible = order.executed_amount_base + message.fill_quantity <= told
+        return is_possible or str(message.trade_id) in order.order_fills
 
     def _apply_status_message(self, order: InFlightOrder, message: messages.OrderUpdate, status: OrderStatus) -> None:
         lacks_fills = (message.executed_quantity or Decimal(0)) > order.executed_amount_base

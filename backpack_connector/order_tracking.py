@@ -1,9 +1,13 @@
 """Track orders for Hummingbot: find them at once, and never let a state go backwards."""
 
 import asyncio
+import logging
 
 from hummingbot.connector.client_order_tracker import ClientOrderTracker
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
+from hummingbot.core.event.events import MarketEvent
+
+from backpack_connector.to_hummingbot import filled_event
 
 _RANKS: dict[OrderState, int] = {
     OrderState.PENDING_CREATE: 0,
@@ -12,6 +16,7 @@ _RANKS: dict[OrderState, int] = {
     OrderState.PENDING_CANCEL: 3,
 }
 _FINAL_RANK = 4
+_ORDER_FILLED = MarketEvent.OrderFilled
 
 
 def goes_backwards(current: OrderState, new: OrderState) -> bool:
@@ -70,7 +75,9 @@ class BackpackOrderTracker(ClientOrderTracker):
         if order is None:
             return
         executed_before = order.executed_amount_base
-        if order.update_with_trade_update(trade_update):
+        if not order.update_with_trade_update(trade_update):
+            return
+        if self.logger().isEnabledFor(logging.INFO):
             self._trigger_order_fills(
                 tracked_order=order,
                 prev_executed_amount_base=executed_before,
@@ -80,6 +87,10 @@ class BackpackOrderTracker(ClientOrderTracker):
                 trade_id=trade_update.trade_id,
                 exchange_order_id=trade_update.exchange_order_id,
             )
+        elif executed_before < order.executed_amount_base:
+            # The same event on the same condition, without the sentence that the base class writes also for nobody.
+            event = filled_event(order, trade_update, self._connector.current_timestamp)
+            self._connector.trigger_event(_ORDER_FILLED, event)
 
     def process_order_update(self, order_update: OrderUpdate) -> "asyncio.Future[None]":
         """Apply an update at once, so that events come in the order of what happened; the future is already done.

@@ -4,7 +4,7 @@ The names of the wire's one-letter keys stand once, at the fields. Source: API Â
 """
 
 import json
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, Rounded
 from math import inf
 from typing import Any, cast
 
@@ -52,6 +52,26 @@ class PublicTrade(_Message, frozen=True, kw_only=True):
     is_buyer_maker: bool = msgspec.field(name="m")
 
 
+# What it adds without a signal has at most 60 places after the point and 30 before it, as `wire` demands of numbers.
+_add = Context(prec=61, Emin=0, Emax=29, traps=[Inexact, Rounded, Overflow, InvalidOperation]).add
+
+
+def _are_usual(*numbers: Decimal | None) -> bool:
+    """Tell of numbers that are all there and above zero that `wire` finds nothing odd about any of them."""
+    one, two, three, four, five, six, seven = numbers
+    if not (one and two and three and four and five and six and seven):
+        return False
+    if one.is_signed() or two.is_signed() or three.is_signed() or four.is_signed():
+        return False
+    if five.is_signed() or six.is_signed() or seven.is_signed():
+        return False
+    try:
+        total = _add(_add(_add(_add(_add(_add(one, two), three), four), five), six), seven)
+    except ArithmeticError:
+        return False
+    return total.is_finite()
+
+
 class OrderUpdate(_Message, frozen=True, kw_only=True):
     """Something happened to an order of ours. The kind of stream `account.orderUpdate`.
 
@@ -87,6 +107,19 @@ class OrderUpdate(_Message, frozen=True, kw_only=True):
     trigger_quantity: str | None = msgspec.field(name="Y", default=None)
     """Base units, or a percentage such as 80%."""
     related_order_id: str | int | None = msgspec.field(name="I", default=None)
+
+    def __post_init__(self) -> None:
+        # The check of every payload costs as much as reading it; the usual fill is cleared in a sixth of that time.
+        if self.trigger_price is not None or not _are_usual(
+            self.quantity,
+            self.price,
+            self.executed_quantity,
+            self.executed_quote_quantity,
+            self.fill_quantity,
+            self.fill_price,
+            self.fee,
+        ):
+            WireStruct.__post_init__(self)
 
     @property
     def client_id_text(self) -> str | None:
@@ -215,18 +248,30 @@ class _QuickOrderFrame(msgspec.Struct):
     data: OrderUpdate
 
 
+class _QuickBalanceFrame(msgspec.Struct):
+    stream: str
+    data: BalanceUpdate
+
+
 _read_quick_order_frame = msgspec.json.Decoder(_QuickOrderFrame).decode
+_read_quick_balance_frame = msgspec.json.Decoder(_QuickBalanceFrame).decode
+_MARK_OF_BALANCES = f'"{BALANCE_UPDATES}"'
 
 
-def quick_order_update(text: str, latest_timestamp: float = inf) -> OrderUpdate | None:
-    """Return the message in the text of a frame of `account.orderUpdate`, or None for any other text.
+def quick_account_message(text: str, latest_time_us: int) -> OrderUpdate | BalanceUpdate | None:
+    """Return the message in the text of a frame about an order or a balance, or None for any other text.
 
     It refuses what `parse_message` refuses; what it leaves is for that to read.
+    Units:    no message is dated after `latest_time_us`.
     """
+    is_balance = _MARK_OF_BALANCES in text
     try:
-        frame = _read_quick_order_frame(text)
+        frame = _read_quick_balance_frame(text) if is_balance else _read_quick_order_frame(text)
     except UNREADABLE:
         return None
-    if frame.stream != ORDER_UPDATES or _latest_time_of(frame.data) > latest_timestamp:
+    message: OrderUpdate | BalanceUpdate = frame.data
+    if frame.stream != (BALANCE_UPDATES if is_balance else ORDER_UPDATES):
         return None
-    return frame.data
+    if message.event_time_us > latest_time_us or (message.engine_time_us or 0) > latest_time_us:
+        return None
+    return message

@@ -6,15 +6,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from backpack_connector.protocol import messages
+from backpack_connector.protocol import messages, wire
 from backpack_connector.protocol.enums import OrderEvent, OrderStatus, Side
 from backpack_connector.protocol.errors import WireFormatError
 from backpack_connector.protocol.messages import (
     parse_message,
-    quick_order_update,
+    quick_account_message,
     stream_of,
 )
 from tests.protocol.samples import BOUNDED, frame, names
@@ -275,22 +275,57 @@ def test_a_message_from_the_future_is_refused_where_the_time_is_known(key: str) 
 
 def test_an_order_update_is_read_the_quick_way_too() -> None:
     content = frame("order_update.market_fill")
-    now = content["data"]["E"] / 1e6
-    message = quick_order_update(json.dumps(content), now + 1)
+    now_us = content["data"]["E"]
+    message = quick_account_message(json.dumps(content), now_us + 1)
     assert message == parse_message(content)
-    assert quick_order_update(json.dumps(content), now - 1) is None
-    assert quick_order_update(json.dumps({**content, "stream": "account.positionUpdate"})) is None
-    assert quick_order_update(json.dumps(frame("depth"))) is None
+    assert quick_account_message(json.dumps(content), now_us - 1) is None
+    assert quick_account_message(json.dumps({**content, "stream": "account.positionUpdate"}), 10**17) is None
+    assert quick_account_message(json.dumps(frame("depth")), 10**17) is None
 
 
-@pytest.mark.parametrize("value", ["NaN", "sNaN", "Infinity", "1e999999999", "1e-999999999", "0e999999999", "-1", "x"])
+ODD = ["NaN", "sNaN", "Infinity", "1e30", "1e-61", "1e999999999", "1e-999999999", "0e999999999", "-1", "x"]
+
+
+@pytest.mark.parametrize("value", ODD)
 @pytest.mark.parametrize("key", ["q", "p", "z", "Z", "l", "L", "n", "P"])
 def test_no_odd_number_gets_through_the_quick_way(key: str, value: str) -> None:
     content = frame("order_update.market_fill")
     odd = {**content, "data": {**content["data"], key: value}}
     if (key, value) in (("n", "-1"), ("P", "-1")):
-        assert quick_order_update(json.dumps(odd)) == parse_message(odd) is not None
+        assert quick_account_message(json.dumps(odd), 10**17) == parse_message(odd) is not None
         return
-    assert quick_order_update(json.dumps(odd)) is None
+    assert quick_account_message(json.dumps(odd), 10**17) is None
     with pytest.raises(WireFormatError):
         parse_message(odd)
+
+
+def test_a_balance_is_read_the_quick_way_too() -> None:
+    content = frame("balance_update")
+    now_us = content["data"]["E"]
+    assert quick_account_message(json.dumps(content), now_us) == parse_message(content)
+    assert quick_account_message(json.dumps(content), now_us - 10**6) is None
+    assert quick_account_message(json.dumps({**content, "data": {**content["data"], "A": "NaN"}}), now_us) is None
+    other = {**content, "stream": "account.balanceUpdate.X", "note": "account.balanceUpdate"}
+    assert quick_account_message(json.dumps(other), now_us) is None
+
+
+NUMBERS = st.decimals(allow_nan=None, allow_infinity=None) | st.sampled_from(
+    [Decimal(text) for text in ("0", "-0", "0e-99", "9e29", "1e30", "1e-60", "1e-61", "1.0e-60", "-1", "sNaN")]
+)
+FIGURES = {"q": "not negative", "p": "not negative", "z": "not negative", "Z": "not negative"}
+FIGURES |= {"l": "positive", "L": "positive", "n": "", "P": ""}
+
+
+@example(changes={"n": Decimal("-1e30"), "q": Decimal("9e29")})  # their sum is nothing odd
+@example(changes={})
+@given(changes=st.dictionaries(st.sampled_from(sorted(FIGURES)), NUMBERS, max_size=3))
+def test_the_short_check_of_a_fill_lets_through_what_the_check_of_each_number_does(changes: dict[str, Decimal]) -> None:
+    usual = {"q": "1000.00", "p": "100", "z": "0.12", "Z": "12", "l": "0.01", "L": "100", "n": "0.000008"}
+    content = {**frame("order_update.market_fill")["data"], **usual}
+    is_odd = any(wire._problem_of(number, FIGURES[key]) is not None for key, number in changes.items())
+    try:
+        msgspec.convert({**content, **changes}, messages.OrderUpdate)
+    except msgspec.ValidationError:
+        assert is_odd
+    else:
+        assert not is_odd

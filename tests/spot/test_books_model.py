@@ -101,7 +101,7 @@ class Market:
 class Connector:
     """The part of a connector that the data source asks; answers come from the market, late or not at all."""
 
-    latest_timestamp = 1e10
+    latest_timestamp, latest_time_us = 1e10, 10**16
 
     def __init__(self, market: Market, chance: random.Random) -> None:
         self._market = market

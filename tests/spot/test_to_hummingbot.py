@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from hummingbot.core.data_type.common import OrderType as HummingbotOrderType
-from hummingbot.core.data_type.common import TradeType
-from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
+from hummingbot.core.data_type.common import PositionAction, TradeType
+from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, TradeUpdate
 from hummingbot.core.data_type.order_book_message import OrderBookMessageType
 from hummingbot.core.data_type.trade_fee import AddedToCostTradeFee, DeductedFromReturnsTradeFee, TradeFeeBase
+from hummingbot.core.event.events import OrderFilledEvent
 
 from backpack_connector.protocol.enums import OrderStatus, OrderType, Side
 from backpack_connector.protocol.errors import WireFormatError
@@ -22,6 +23,7 @@ from backpack_connector.to_hummingbot import (
     SIDES,
     expiry_note,
     fill_of_message,
+    filled_event,
     spot_fill_fee,
     trade_message,
     trade_update_of_fill,
@@ -149,8 +151,42 @@ def a_message(**changes: Any) -> OrderUpdate:
     return read(OrderUpdate, data, "account.orderUpdate")
 
 
+def update_of(message: OrderUpdate) -> TradeUpdate:
+    return trade_update_of_message(an_order(), message, fill_of_message(message), FEE)
+
+
+def test_what_is_made_by_places_has_each_value_at_its_name() -> None:
+    order, update = an_order(), update_of(a_message())
+    assert update == TradeUpdate(
+        trade_id="77",
+        client_order_id="17",
+        exchange_order_id="9",
+        trading_pair=order.trading_pair,
+        fill_timestamp=1_790_000_000,
+        fill_price=Decimal("150.5"),
+        fill_base_amount=Decimal(2),
+        fill_quote_amount=Decimal(301),
+        fee=FEE,
+        is_taker=False,
+    )
+    assert filled_event(order, update, 5.0) == OrderFilledEvent(
+        timestamp=5.0,
+        order_id="17",
+        trading_pair=order.trading_pair,
+        trade_type=order.trade_type,
+        order_type=order.order_type,
+        price=Decimal("150.5"),
+        amount=Decimal(2),
+        trade_fee=FEE,
+        exchange_trade_id="77",
+        exchange_order_id="9",
+        leverage=1,
+        position=PositionAction.NIL.value,
+    )
+
+
 def test_f13_fill_message() -> None:
-    update = trade_update_of_message(an_order(), a_message(), FEE)
+    update = update_of(a_message())
     assert (update.trade_id, update.exchange_order_id, update.client_order_id) == ("77", "9", "17")
     assert update.fill_timestamp == 1_790_000_000
     assert (update.fill_price, update.fill_base_amount, update.fill_quote_amount) == (Decimal("150.5"), 2, 301)
@@ -158,13 +194,13 @@ def test_f13_fill_message() -> None:
 
 
 def test_stream_and_history_give_one_fill_one_id() -> None:
-    from_stream = trade_update_of_message(an_order(), a_message(), FEE)
+    from_stream = update_of(a_message())
     assert from_stream.trade_id == trade_update_of_fill(an_order(), a_fill(), FEE).trade_id
 
 
 def test_taker_fill_message() -> None:
-    assert trade_update_of_message(an_order(), a_message(m=False), FEE).is_taker is True
-    assert fill_of_message(a_message(m=None))[-1] is False
+    assert update_of(a_message(m=False)).is_taker is True
+    assert update_of(a_message(m=None)).is_taker is True
 
 
 @pytest.mark.parametrize("name", ["t", "L", "l", "n", "N"])
