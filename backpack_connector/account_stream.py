@@ -78,10 +78,12 @@ class AccountStream(_Base):
         self._has_missed_something = True
         self._poll_notifier.set()
 
-    def _ask_soon(self, pause_s: float = UNREADABLE_PAUSE_S) -> None:
+    def _ask_soon(self, pause_s: float | None = None) -> None:
         """Ask for everything once more: what could not be read may have been a fill. A flood asks every 5 s at most."""
         if self._asking_soon is None:
-            self._asking_soon = asyncio.get_running_loop().call_later(pause_s, self._ask_now)
+            self._asking_soon = asyncio.get_running_loop().call_later(
+                UNREADABLE_PAUSE_S if pause_s is None else pause_s, self._ask_now
+            )
 
     def _stop_asking_soon(self) -> None:
         if self._asking_soon is not None:

@@ -273,6 +273,12 @@ def test_a_message_from_the_future_is_refused_where_the_time_is_known(key: str) 
         parse_message(odd, now + 1)
 
 
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "9" * 5_000])
+def test_text_that_is_no_json_is_its_own_frame(text: str) -> None:
+    assert decoded_frame(text) == text
+    assert decoded_frame('{"a": 1}') == {"a": 1}
+
+
 def test_an_order_update_is_read_the_quick_way_too() -> None:
     content = frame("order_update.market_fill")
     now_us = content["data"]["E"]
