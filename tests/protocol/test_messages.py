@@ -13,6 +13,7 @@ from backpack_connector.protocol import messages, wire
 from backpack_connector.protocol.enums import OrderEvent, OrderStatus, Side
 from backpack_connector.protocol.errors import WireFormatError
 from backpack_connector.protocol.messages import (
+    decoded_frame,
     parse_message,
     quick_account_message,
     stream_of,
