@@ -5,7 +5,7 @@ KILLS ?= 200
 SEED ?= 1
 PYTHON := .venv/bin/python
 
-.PHONY: demo test check bench chaos chaos-table fuzz kills fix docs environment judges judges-environment browser-environment
+.PHONY: demo test check bench chaos chaos-table fuzz kills fix docs environment judges judges-environment browser-environment screenshot
 
 demo: environment  ## a real bot makes a market on the simulator for SECONDS, PERP=1 with futures; then its books are compared
 	@$(PYTHON) -m backpack_connector.demo --seconds $(SECONDS) $(if $(filter-out 0,$(PERP)),--perp)
@@ -41,6 +41,9 @@ fuzz: environment  ## every parser and connect input for SECONDS in all, guided 
 
 kills: environment  ## a trading bot is killed KILLS times with SIGKILL at random moments, then its books are compared
 	@$(PYTHON) -m tests.kills --kills $(KILLS) --seed $(SEED)
+
+screenshot: environment browser-environment  ## takes the picture of the simulator's page that README shows
+	$(PYTHON) -m tests.page.screenshot
 
 docs: environment  ## writes the parts of README.md and ARCHITECTURE.md that the code determines
 	$(PYTHON) -m tests.client.generated

@@ -137,6 +137,21 @@ async def test_everything_fits_every_screen(width: int, height: int, watched: Wa
         assert box["x"] + box["width"] <= width
 
 
+async def test_the_chosen_market_is_in_view(watched: Watched) -> None:
+    await watched.open("market=AAPL.US_USDC_PERP")
+    chosen = watched.page.locator("#market-list [aria-current=true]")
+    await eventually(lambda: chosen.get_attribute("data-symbol"), "AAPL.US_USDC_PERP")
+    await eventually(lambda: in_view(watched), True)
+
+
+async def in_view(watched: Watched) -> bool:
+    outer = await watched.page.locator("#market-list").bounding_box()
+    inner = await watched.page.locator("#market-list [aria-current=true]").bounding_box()
+    assert outer is not None
+    assert inner is not None
+    return outer["y"] <= inner["y"] and inner["y"] + inner["height"] <= outer["y"] + outer["height"] + 1
+
+
 async def test_the_keyboard_reaches_everything(watched: Watched) -> None:
     await watched.open()
     page, keys = watched.page, watched.page.keyboard

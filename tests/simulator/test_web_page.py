@@ -10,6 +10,7 @@ import pytest
 
 from backpack_connector.simulator import Simulator
 from backpack_connector.simulator.faults_kinds import FaultKind
+from tests.page.screenshot import PICTURE
 from tests.simulator.support import Client, trade
 
 FILES = sorted(file.name for file in resources.files("backpack_connector.simulator").joinpath("web").iterdir())
@@ -194,3 +195,9 @@ def _refusing() -> list[Any]:
     from backpack_connector.simulator.faults_kinds import Fault
 
     return [Fault(kind=FaultKind.SOCKET_REFUSED)]
+
+
+def test_readme_shows_a_small_picture_of_the_page() -> None:
+    assert 50_000 < PICTURE.stat().st_size < 300_000
+    readme = (PICTURE.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert f"]({PICTURE.relative_to(PICTURE.parents[1]).as_posix()})" in readme

@@ -5,6 +5,7 @@ import { compact, dayAndTime, decimalsOf, padded, percent } from "./format.js";
 
 const AXIS_WIDTH = 72;
 const AXIS_HEIGHT = 22;
+const LEGEND_HEIGHT = 26;
 const VOLUME_SHARE = 0.18;
 const NARROWEST = 2;
 const WIDEST = 40;
@@ -115,14 +116,14 @@ export class CandleChart {
     const margin = (high - low || high * 0.001 || 1) * 0.08;
     high += margin;
     low -= margin;
-    const priceHeight = plot.height * (1 - VOLUME_SHARE);
+    const priceHeight = plot.height * (1 - VOLUME_SHARE) - LEGEND_HEIGHT;
     const volume = Math.max(...shown.map((candle) => candle.volume)) || 1;
     return {
       high,
       low,
       x: (index) => plot.width - 8 - (lastIndex - index + 0.5) * this.width,
-      y: (price) => ((high - price) / (high - low)) * priceHeight,
-      price: (y) => high - (y / priceHeight) * (high - low),
+      y: (price) => LEGEND_HEIGHT + ((high - price) / (high - low)) * priceHeight,
+      price: (y) => high - ((y - LEGEND_HEIGHT) / priceHeight) * (high - low),
       volumeTop: (amount) => plot.height - (amount / volume) * plot.height * VOLUME_SHARE * 0.9,
       bottom: plot.height,
     };

@@ -215,7 +215,7 @@ function write(element, fault) {
   const [text, strikes, end] = element.children;
   setText(text.firstElementChild, fault.kind.replaceAll("_", " "));
   setText(text.lastElementChild, scopeText(fault));
-  const struck = fault.struck === 1 ? "struck once" : `struck ${fault.struck} times`;
+  const struck = ["has not struck", "struck once"][fault.struck] ?? `struck ${fault.struck} times`;
   setText(strikes, fault.isActive ? struck : `over · ${struck}`);
   element.classList.toggle("over", !fault.isActive);
   end.hidden = !fault.isActive;
@@ -225,7 +225,7 @@ function scopeText(fault) {
   const shown = Object.keys(FIELDS).filter((name) => fault[name] !== undefined && !(name === "seed" && fault.seed === 0));
   const parts = shown.map((name) => {
     const value = name === "account" ? shortKey(fault.account) : Array.isArray(fault[name]) ? fault[name].join(", ") : String(fault[name]);
-    return `${FIELDS[name].label.toLowerCase()} ${value}`;
+    return `${FIELDS[name].label.toLowerCase()} ${value}${name.endsWith("Seconds") ? " s" : ""}`;
   });
   return parts.join(" · ") || "everywhere";
 }

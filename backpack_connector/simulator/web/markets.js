@@ -56,6 +56,11 @@ export class Markets {
   choose(symbol) {
     this.chosen = symbol;
     this.layOut();
+    // After the texts are written, which give the rows their heights.
+    soon(() => {
+      const button = [...this.container.querySelectorAll("button")].find((each) => each.dataset.symbol === symbol);
+      scrollInto(this.container, button);
+    });
   }
 
   onTicker(ticker) {
@@ -122,6 +127,14 @@ export class Markets {
     next.tabIndex = 0;
     next.focus();
   }
+}
+
+/** Scroll a list as far as needed to show one of its elements, and nothing around the list. */
+function scrollInto(container, element) {
+  if (element === undefined) return;
+  const [outer, inner] = [container.getBoundingClientRect(), element.getBoundingClientRect()];
+  container.scrollTop += Math.max(0, inner.bottom - outer.bottom) + Math.min(0, inner.top - outer.top);
+  container.scrollLeft += Math.max(0, inner.right - outer.right) + Math.min(0, inner.left - outer.left);
 }
 
 export function pairName(market) {
