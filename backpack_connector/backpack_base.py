@@ -20,7 +20,7 @@ from hummingbot.core.utils.async_utils import safe_ensure_future
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
 from backpack_connector import backpack_constants as constants
-from backpack_connector import backpack_web_utils
+from backpack_connector import backpack_web_utils, garbage
 from backpack_connector.account_stream import SUBSCRIBING_S, AccountStream
 from backpack_connector.backpack_api_order_book_data_source import BackpackAPIOrderBookDataSource
 from backpack_connector.backpack_api_user_stream_data_source import BackpackAPIUserStreamDataSource
@@ -118,6 +118,7 @@ class BackpackExchangeBase(
         self._batches: dict[str, OrderBatch] = {}
         self._awaiting_trigger: set[str] = set()
         self._is_account_exclusive = constants.is_account_exclusive()
+        self._must_set_garbage_aside = constants.is_garbage_set_aside()
         self._journal = self._new_journal()
         self.latency = LatencyRecorder()
         self._evidence = self._new_evidence()
@@ -281,6 +282,9 @@ class BackpackExchangeBase(
         self._journal.beat()
         self.latency.tick()
         self._journal.show(self.latency_report)
+        if self._must_set_garbage_aside and self.ready:
+            self._must_set_garbage_aside = False
+            garbage.set_aside(self.logger())
 
     def latency_report(self) -> LatencyReport:
         """Return how long orders, cancels and messages took in the last minutes."""

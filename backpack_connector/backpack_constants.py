@@ -14,6 +14,7 @@ DEFAULT_BROKER_ID = "2200"
 """Hummingbot Foundation's: its fee share comes out of the exchange's fee, not out of the user's money."""
 _MAX_BROKER_ID = 65_535
 EXCLUSIVE_ACCOUNT_VARIABLE = "BACKPACK_EXCLUSIVE_ACCOUNT"
+GARBAGE_VARIABLE = "BACKPACK_GC_FREEZE"
 _NO_BROKER_WORDS = ("none", "off", "no")
 
 SERVER_TIME_PATH_URL = endpoint("get_time").path
@@ -46,7 +47,19 @@ def is_account_exclusive() -> bool:
 
     Raises:   ConfigurationError for a word that is neither yes nor no.
     """
-    word = os.environ.get(EXCLUSIVE_ACCOUNT_VARIABLE, "").strip().lower()
+    return _is_yes(EXCLUSIVE_ACCOUNT_VARIABLE)
+
+
+def is_garbage_set_aside() -> bool:
+    """Tell whether the user wants garbage collections to leave out what the process holds when it is ready.
+
+    Raises:   ConfigurationError for a word that is neither yes nor no.
+    """
+    return _is_yes(GARBAGE_VARIABLE)
+
+
+def _is_yes(variable: str) -> bool:
+    word = os.environ.get(variable, "").strip().lower()
     if word not in ("", "yes", "no"):
-        raise ConfigurationError(f"{EXCLUSIVE_ACCOUNT_VARIABLE} must be yes or no, not {word!r}.")
+        raise ConfigurationError(f"{variable} must be yes or no, not {word!r}.")
     return word == "yes"

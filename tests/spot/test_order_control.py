@@ -358,6 +358,7 @@ def test_defaults_fill_what_the_order_leaves_open(
         ("BACKPACK_SLIPPAGE_TOLERANCE", "0 Percent", "must be a positive number, not '0'."),
         ("BACKPACK_SLIPPAGE_TOLERANCE", "5 bps", "must be one of TickSize, Percent, not 'bps'."),
         ("BACKPACK_EXCLUSIVE_ACCOUNT", "true", "must be yes or no, not 'true'."),
+        ("BACKPACK_GC_FREEZE", "1", "must be yes or no, not '1'."),
     ],
 )
 def test_bad_input_defaults_stop_the_connector_with_one_sentence(
