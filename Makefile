@@ -5,7 +5,7 @@ KILLS ?= 200
 SEED ?= 1
 PYTHON := .venv/bin/python
 
-.PHONY: demo test check bench chaos chaos-table fuzz kills fix docs environment judges judges-environment browser-environment screenshot
+.PHONY: demo test check bench load chaos chaos-table fuzz kills fix docs environment judges judges-environment browser-environment screenshot
 
 demo: environment  ## a real bot makes a market on the simulator for SECONDS, PERP=1 with futures; then its books are compared
 	@$(PYTHON) -m backpack_connector.demo --seconds $(SECONDS) $(if $(filter-out 0,$(PERP)),--perp)
@@ -35,6 +35,9 @@ bench: environment  ## measures every path against the built-in connector and a 
 		$(if $(filter-out 0,$(RESUME)),--resume) $(if $(filter-out 0,$(RENEW)),--renew) \
 		$(if $(filter-out 0,$(PEERS)),--peers .venv-judges/bin/python)
 	@$(PYTHON) -m tests.documentation
+
+load: environment  ## how many depth frames a second one simulator with 90 markets and 20 bots holds; BENCHMARKS.md shows it
+	@$(PYTHON) -m tests.load; code=$$?; $(PYTHON) -m tests.documentation && exit $$code
 
 fuzz: environment  ## every parser and connect input for SECONDS in all, guided by coverage; TARGET for one of them
 	@$(PYTHON) -m tests.fuzz --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET))

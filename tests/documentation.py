@@ -9,6 +9,7 @@ from pathlib import Path
 from backpack_connector.protocol.endpoints import ENDPOINTS, Effect
 from backpack_connector.simulator import faults_kinds
 from tests.benchmarks import report
+from tests.load import stages
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("backpack_connector", "backpack_perpetual_connector")
@@ -58,6 +59,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "benchmark-results": report.results_text,
     "benchmarks": report.headlines,
     "fault-kinds": fault_kinds,
+    "load": stages.results_text,
     "module-map": module_map,
     "operation-counts": operation_counts,
 }

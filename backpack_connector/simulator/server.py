@@ -1,7 +1,7 @@
 """Serve the simulated exchange over HTTP and WebSocket on one port of the loopback interface."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from functools import partial
@@ -30,7 +30,7 @@ from .faults_requests import Handler
 from .feeds import Feeds, Frame
 from .klines import give_past
 from .local_only import check_is_local, is_from_own_page, is_loopback
-from .markets import load_instruments
+from .markets import Instrument, load_instruments
 from .overview import overview_payload
 from .payloads import Json
 from .pools import Pools
@@ -77,6 +77,7 @@ class Simulator:
         clock: Clock = wall_clock_us,
         faucet: Mapping[str, Decimal] = DEFAULT_FAUCET,
         tape: Tape | None = None,
+        instruments: Sequence[Instrument] | None = None,
         ping_interval_s: float = PING_INTERVAL_S,
         pong_timeout_s: float = PONG_TIMEOUT_S,
         max_queued_frames: int = MAX_QUEUED_FRAMES,
@@ -87,8 +88,9 @@ class Simulator:
         self.port = port
         self.seed = seed
         self._clock = MovableClock(clock)
-        instruments = load_instruments() if tape is None else tape.instruments(load_instruments())
-        self.exchange = Exchange(instruments, clock=self._clock, faucet=faucet)
+        listed = load_instruments() if instruments is None else instruments
+        listed = listed if tape is None else tape.instruments(listed)
+        self.exchange = Exchange(listed, clock=self._clock, faucet=faucet)
         self.pools = Pools()
         self.hub = Hub()
         self.sequencer = Sequencer(taker_delay_s)
