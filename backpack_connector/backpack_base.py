@@ -53,6 +53,7 @@ from backpack_connector.request_budget import RequestBudget, rate_limits
 from backpack_connector.request_sender import ExchangeClock, RequestSender
 from backpack_connector.single_attempts import ConnectionLost
 from backpack_connector.unknown_orders import UnknownOrders
+from backpack_connector.warm_connections import WarmConnections
 
 
 class BackpackExchangeBase(
@@ -221,6 +222,7 @@ class BackpackExchangeBase(
             self.domain,
             self.latency.requests_leave,
         )
+        self._warm_connections = WarmConnections(constants.warm_connections(), self._sender.touch)
         return backpack_web_utils.build_api_factory(
             throttler=self._throttler,
             time_synchronizer=self._time_synchronizer,
@@ -258,11 +260,13 @@ class BackpackExchangeBase(
         # An instance without trading pairs never asks for the market list on its own, and so never got ready (F37).
         self._symbols_task = safe_ensure_future(self._learn_symbols())
         if self.is_trading_required:
+            self._warm_connections.start()
             self.adopt_orders()
             self._reconciler_task = safe_ensure_future(self._reconciler.run())
             self._ask_soon(SUBSCRIBING_S)  # the stream has everything asked for as soon as it is subscribed
 
     async def stop_network(self) -> None:
+        self._warm_connections.stop()
         await super().stop_network()
         await self._give_up_cancels()
         for task in (self._reconciler_task, self._symbols_task):

@@ -3,7 +3,7 @@
 import os
 
 from backpack_connector.protocol.endpoints import endpoint
-from backpack_connector.protocol.errors import ConfigurationError
+from backpack_connector.protocol.errors import ConfigurationError, shown
 
 EXCHANGE_NAME = "backpack"
 DEFAULT_DOMAIN = "backpack"
@@ -15,6 +15,8 @@ DEFAULT_BROKER_ID = "2200"
 _MAX_BROKER_ID = 65_535
 EXCLUSIVE_ACCOUNT_VARIABLE = "BACKPACK_EXCLUSIVE_ACCOUNT"
 GARBAGE_VARIABLE = "BACKPACK_GC_FREEZE"
+WARM_CONNECTIONS_VARIABLE = "BACKPACK_WARM_CONNECTIONS"
+_MOST_WARM_CONNECTIONS = 50
 _NO_BROKER_WORDS = ("none", "off", "no")
 
 SERVER_TIME_PATH_URL = endpoint("get_time").path
@@ -63,3 +65,16 @@ def _is_yes(variable: str) -> bool:
     if word not in ("", "yes", "no"):
         raise ConfigurationError(f"{variable} must be yes or no, not {word!r}.")
     return word == "yes"
+
+
+def warm_connections() -> int:
+    """Return how many connections the user wants to be kept open between orders; none unless asked for.
+
+    Raises:   ConfigurationError for anything but a small whole number.
+    """
+    text = os.environ.get(WARM_CONNECTIONS_VARIABLE, "").strip() or "0"
+    if not (text.isascii() and text.isdigit() and len(text) <= 2 and int(text) <= _MOST_WARM_CONNECTIONS):
+        raise ConfigurationError(
+            f"{WARM_CONNECTIONS_VARIABLE} must be a whole number from 0 to {_MOST_WARM_CONNECTIONS}, not {shown(text)}."
+        )
+    return int(text)

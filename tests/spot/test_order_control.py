@@ -359,6 +359,9 @@ def test_defaults_fill_what_the_order_leaves_open(
         ("BACKPACK_SLIPPAGE_TOLERANCE", "5 bps", "must be one of TickSize, Percent, not 'bps'."),
         ("BACKPACK_EXCLUSIVE_ACCOUNT", "true", "must be yes or no, not 'true'."),
         ("BACKPACK_GC_FREEZE", "1", "must be yes or no, not '1'."),
+        ("BACKPACK_WARM_CONNECTIONS", "51", "must be a whole number from 0 to 50, not '51'."),
+        ("BACKPACK_WARM_CONNECTIONS", "-1", "must be a whole number from 0 to 50, not '-1'."),
+        ("BACKPACK_WARM_CONNECTIONS", "9" * 5_000, "must be a whole number from 0 to 50, not '999"),
     ],
 )
 def test_bad_input_defaults_stop_the_connector_with_one_sentence(
