@@ -219,7 +219,10 @@ async def connected_stream(factory: WebAssistantsFactory, domain: str) -> WSAssi
     """
     assistant = await factory.get_ws_assistant()
     connecting = assistant.connect(ws_url=ws_url(domain), ping_timeout=HEARTBEAT_S)
-    await asyncio.wait_for(connecting, timeout=CONNECT_TIMEOUT_S)
+    try:
+        await asyncio.wait_for(connecting, timeout=CONNECT_TIMEOUT_S)
+    except aiohttp.WSServerHandshakeError as error:  # no OSError, although there is no connection
+        raise ConnectionError(f"the exchange refused it with status {error.status}") from error
     return assistant
 
 

@@ -11,6 +11,7 @@ Hummingbot derives each connector's module path from the connector's name and im
    connector are loaded.
 4. Where Hummingbot ships a folder of that name, its directory scan finds our attributes through the finder. Where it
    does not, the rows are added each time it builds its connector settings.
+5. Candles and rate source of these names come and go with the connectors (`registration_tables.py`).
 
 `startup.py` calls `start()` in every process that imports Hummingbot; `register()` and `unregister()` do it by hand.
 """
@@ -29,6 +30,7 @@ from types import ModuleType
 from typing import Any
 
 from backpack_connector import __version__, startup
+from backpack_connector.registration_tables import Tables
 
 SWITCH = "BACKPACK_CONNECTOR"
 SETTINGS_MODULE = "hummingbot.client.settings"
@@ -79,15 +81,24 @@ SWAPS = (
 
 
 # What belongs to a connector but lies elsewhere in Hummingbot: replaced with it, because the built-in one calls methods
-# that only the built-in connector has.
+# that only the built-in connector has, or asks the exchange as if it were alone.
 MODULE_SWAPS = (
     PrefixSwap(
         "backpack",
         "hummingbot.core.rate_oracle.sources.backpack_rate_source",
         "backpack_connector.backpack_rate_source",
     ),
+    PrefixSwap(
+        "backpack",
+        "hummingbot.data_feed.candles_feed.backpack_spot_candles",
+        "backpack_connector.backpack_spot_candles",
+    ),
+    PrefixSwap(
+        "backpack_perpetual",
+        "hummingbot.data_feed.candles_feed.backpack_perpetual_candles",
+        "backpack_perpetual_connector.backpack_perpetual_candles",
+    ),
 )
-RATE_ORACLE_MODULE = "hummingbot.core.rate_oracle.rate_oracle"
 
 
 class AliasLoader(Loader):
@@ -109,20 +120,22 @@ class AliasLoader(Loader):
 
 
 class PrefixFinder:
-    """The import finder: applies the prefix swaps, and notices when Hummingbot's connector settings are loaded."""
+    """The import finder: applies the prefix swaps, and notices when Hummingbot's settings and tables are loaded."""
 
     def __init__(self, swaps: Sequence[PrefixSwap]) -> None:
         self.swaps = tuple(swaps)
         connectors = {swap.connector for swap in self.swaps}
         self.module_swaps = tuple(swap for swap in MODULE_SWAPS if swap.connector in connectors)
         self.settings: SettingsPatch | None = None
+        self.tables = Tables([swap.connector for swap in self.swaps])
+        self._after_loading = {SETTINGS_MODULE: self.patch_settings, **self.tables.modules}
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Answer for the swapped prefixes and for the settings module; leave all else to the other finders."""
-        if fullname == SETTINGS_MODULE:
-            return self._spec_of_settings(path, target)
+        """Answer for the swapped prefixes and for what is patched; leave all else to the other finders."""
+        if fullname in self._after_loading:
+            return self._spec_of_patched(fullname, path, target)
         for swap in (*self.swaps, *self.module_swaps):
             own_name = swap.own_name(fullname)
             if own_name is not None:
@@ -133,12 +146,14 @@ class PrefixFinder:
         """Add our rows to the settings, now and whenever Hummingbot rebuilds them."""
         self.settings = SettingsPatch(module, self.swaps)
 
-    def _spec_of_settings(self, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
+    def _spec_of_patched(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
         for finder in sys.meta_path:
             find_spec = getattr(finder, "find_spec", None)  # until Python 3.12, finders without it are tolerated
-            spec = find_spec(SETTINGS_MODULE, path, target) if find_spec and finder is not self else None
+            spec = find_spec(fullname, path, target) if find_spec and finder is not self else None
             if spec is not None:
-                _call_after_loading(spec, self.patch_settings)
+                _call_after_loading(spec, self._after_loading[fullname])
                 return spec
         return None
 
@@ -244,8 +259,7 @@ def register() -> PrefixFinder:
     sys.meta_path.insert(0, finder)
     if SETTINGS_MODULE in sys.modules:
         finder.patch_settings(sys.modules[SETTINGS_MODULE])
-    for swap in finder.module_swaps:
-        _set_rate_source(swap, swap.own_prefix)
+    finder.tables.fill_loaded()
     return finder
 
 
@@ -266,16 +280,7 @@ def unregister() -> None:
                 vars(sys.modules[parent]).pop(child, None)
     if finder.settings is not None:
         finder.settings.remove()
-    for swap in finder.module_swaps:
-        _set_rate_source(swap, swap.hummingbot_prefix)
-
-
-def _set_rate_source(swap: PrefixSwap, module_name: str) -> None:
-    """Change the class in the rate oracle's table, if that is loaded and has a source of this name."""
-    oracle: Any = sys.modules.get(RATE_ORACLE_MODULE)
-    if oracle is not None and swap.connector in oracle.RATE_ORACLE_SOURCES:
-        class_name = oracle.RATE_ORACLE_SOURCES[swap.connector].__name__
-        oracle.RATE_ORACLE_SOURCES[swap.connector] = getattr(importlib.import_module(module_name), class_name)
+    finder.tables.restore()
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ LATER = [
     "registration",
     "spot",
     "perpetual",
+    "candles",
     "fuzz",
     "guard",
     "chaos",

@@ -24,7 +24,18 @@ MODULE_IDS = [path.relative_to(ROOT).as_posix() for path in PRODUCT]
 
 SPOT = "backpack_connector"
 # The names that Hummingbot's connector needs, and what they share: every module directly in the package but these.
-OWN_GROUPS = ("protocol", "client", "guard", "simulator", "cli", "demo", "mcp_server", "registration", "startup")
+OWN_GROUPS = (
+    "protocol",
+    "client",
+    "guard",
+    "simulator",
+    "cli",
+    "demo",
+    "mcp_server",
+    "registration",
+    "registration_tables",
+    "startup",
+)
 # What the connectors share with the programs that work without Hummingbot.
 SHARED = ("hosts", "latency", "order_journal", "reconnect", "request_pools", "single_attempts", "tape_files")
 NETWORK = frozenset({"asyncio", "socket", "ssl", "select", "selectors", "http", "urllib", "subprocess", "threading"})
@@ -52,7 +63,10 @@ def only(*names: str) -> frozenset[str]:
 RULES = {
     # The clock: signing and units get times as arguments, and only convert them.
     "protocol": Rule(
-        only(), only("msgspec", "nacl"), NETWORK | CLOCK_AND_LOG, {"units": only("datetime"), "rest": only("urllib")}
+        only(),
+        only("msgspec", "nacl"),
+        NETWORK | CLOCK_AND_LOG,
+        {"units": only("datetime"), "candles": only("datetime"), "rest": only("urllib")},
     ),
     "shared": Rule(only("protocol"), only("msgspec"), exceptions={"single_attempts": only("aiohttp")}),
     "client": Rule(only("protocol", "shared"), only("aiohttp")),
@@ -68,8 +82,13 @@ RULES = {
     "startup": Rule(
         only("registration"), never=frozenset(sys.stdlib_module_names) - {"sys", "collections", "importlib", "types"}
     ),
-    "registration": Rule(only("startup")),
-    "connector": Rule(only("protocol", "shared"), only("hummingbot", "aiohttp", "bidict", "pydantic", "msgspec")),
+    "registration": Rule(only("startup", "registration_tables")),
+    "registration_tables": Rule(only()),
+    "connector": Rule(
+        only("protocol", "shared"),
+        only("hummingbot", "aiohttp", "bidict", "pydantic", "msgspec"),
+        exceptions={"backpack_candles": only("numpy", "pandas")},  # candles are handed to Hummingbot in these
+    ),
     "perpetual": Rule(
         only("connector", "protocol", "shared"), only("hummingbot", "aiohttp", "bidict", "pydantic", "msgspec")
     ),

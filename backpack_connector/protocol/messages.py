@@ -6,7 +6,7 @@ The names of the wire's one-letter keys stand once, at the fields. Source: API �
 import json
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, Rounded
 from math import inf
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import msgspec
 
@@ -14,7 +14,7 @@ from .book_levels import UNREADABLE
 from .enums import OrderEvent, OrderStatus, Side
 from .errors import WireFormatError, shown
 from .streams import BALANCE_UPDATES, ORDER_UPDATES, POSITION_UPDATES, split_stream_name
-from .units import seconds_from_us
+from .units import seconds_from_iso, seconds_from_us
 from .wire import NotNegative, OrderId, Positive, WireId, WireStruct, WireTime, read
 
 
@@ -184,6 +184,34 @@ class MarkPriceUpdate(_Message, frozen=True, kw_only=True):
     """Milliseconds on the wire, microseconds in the documentation: see units.seconds_from_ms_or_us."""
 
 
+class KlineUpdate(WireStruct, frozen=True, kw_only=True):
+    """What was traded in one bucket so far; no prices when nothing was. The kind of stream `kline`.
+
+    It comes with trades, at most once a second, and when the bucket is over.
+    """
+
+    engine_time_us: ClassVar[None] = None
+    event_time_us: WireTime = msgspec.field(name="E")
+    symbol: str = msgspec.field(name="s")
+    start: str | WireTime = msgspec.field(name="t")
+    """Text on the wire, seconds in older documentation (API §3.2)."""
+    volume: NotNegative = msgspec.field(name="v")
+    trades: WireId = msgspec.field(name="n")
+    open: Positive | None = msgspec.field(name="o", default=None)
+    high: Positive | None = msgspec.field(name="h", default=None)
+    low: Positive | None = msgspec.field(name="l", default=None)
+    close: Positive | None = msgspec.field(name="c", default=None)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.start_timestamp  # noqa: B018 - it raises when the text is no time
+
+    @property
+    def start_timestamp(self) -> float:
+        """Return the beginning of the bucket in seconds."""
+        return float(self.start) if isinstance(self.start, int) else seconds_from_iso(self.start)
+
+
 class ErrorFrame(WireStruct, frozen=True, kw_only=True):
     """What the exchange answers to a frame that it does not accept; the socket stays open. Source: API §3.1."""
 
@@ -191,7 +219,16 @@ class ErrorFrame(WireStruct, frozen=True, kw_only=True):
     message: str
 
 
-Message = DepthUpdate | PublicTrade | OrderUpdate | BalanceUpdate | PositionUpdate | MarkPriceUpdate | ErrorFrame
+Message = (
+    DepthUpdate
+    | PublicTrade
+    | OrderUpdate
+    | BalanceUpdate
+    | PositionUpdate
+    | MarkPriceUpdate
+    | KlineUpdate
+    | ErrorFrame
+)
 
 _KINDS: dict[str, type[Any]] = {
     "depth": DepthUpdate,
@@ -200,6 +237,7 @@ _KINDS: dict[str, type[Any]] = {
     BALANCE_UPDATES: BalanceUpdate,
     POSITION_UPDATES: PositionUpdate,
     "markPrice": MarkPriceUpdate,
+    "kline": KlineUpdate,
 }
 
 
@@ -239,7 +277,7 @@ def parse_message(frame: Any, latest_timestamp: float = inf) -> Message | None:
     return cast("Message | None", message)
 
 
-def _latest_time_of(message: _Message) -> float:
+def _latest_time_of(message: _Message | KlineUpdate) -> float:
     return seconds_from_us(max(message.event_time_us, message.engine_time_us or 0))
 
 

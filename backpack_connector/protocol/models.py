@@ -360,13 +360,13 @@ class Kline(WireStruct, frozen=True, kw_only=True):
 
     start: str
     end: str
-    volume: Decimal
-    quote_volume: Decimal
+    volume: NotNegative
+    quote_volume: NotNegative
     trades: str
-    open: Decimal | None = None
-    high: Decimal | None = None
-    low: Decimal | None = None
-    close: Decimal | None = None
+    open: Positive | None = None
+    high: Positive | None = None
+    low: Positive | None = None
+    close: Positive | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

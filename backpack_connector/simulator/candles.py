@@ -6,42 +6,19 @@ before the start comes from `past` (klines.py), if there is one.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from datetime import datetime, timezone
 from decimal import Decimal
 
 import msgspec
 
+from backpack_connector.protocol.candles import HOUR_S, MINUTE_S, bucket_start_s, next_bucket_s
 from backpack_connector.protocol.enums import KlineInterval
 
 from .orders import ZERO
 
-MINUTE_S = 60
-HOUR_S = 60 * MINUTE_S
-DAY_S = 24 * HOUR_S
-WEEK_S = 7 * DAY_S
-# The epoch was a Thursday; weeks begin on Monday.
-_MONDAY_OFFSET_S = 4 * DAY_S
 SECONDS_KEPT = HOUR_S
 
 Past = Callable[[int, int], Iterable["Candle"]]
 """Returns what was traded from a second until before another, oldest first, in candles of any lengths."""
-
-_LENGTHS_S: dict[KlineInterval, int] = {
-    KlineInterval.SECOND_1: 1,
-    KlineInterval.MINUTE_1: MINUTE_S,
-    KlineInterval.MINUTES_3: 3 * MINUTE_S,
-    KlineInterval.MINUTES_5: 5 * MINUTE_S,
-    KlineInterval.MINUTES_15: 15 * MINUTE_S,
-    KlineInterval.MINUTES_30: 30 * MINUTE_S,
-    KlineInterval.HOUR_1: HOUR_S,
-    KlineInterval.HOURS_2: 2 * HOUR_S,
-    KlineInterval.HOURS_4: 4 * HOUR_S,
-    KlineInterval.HOURS_6: 6 * HOUR_S,
-    KlineInterval.HOURS_8: 8 * HOUR_S,
-    KlineInterval.HOURS_12: 12 * HOUR_S,
-    KlineInterval.DAY_1: DAY_S,
-    KlineInterval.DAYS_3: 3 * DAY_S,
-}
 
 
 class Candle(msgspec.Struct):
@@ -68,24 +45,6 @@ class Candle(msgspec.Struct):
         self.volume += later.volume
         self.quote_volume += later.quote_volume
         self.trades += later.trades
-
-
-def bucket_start_s(time_s: int, interval: KlineInterval) -> int:
-    """Return the beginning of the bucket that a time falls into, both in seconds since the epoch, UTC."""
-    if interval is KlineInterval.MONTH_1:
-        moment = datetime.fromtimestamp(time_s, tz=timezone.utc)
-        return int(datetime(moment.year, moment.month, 1, tzinfo=timezone.utc).timestamp())
-    if interval is KlineInterval.WEEK_1:
-        return (time_s - _MONDAY_OFFSET_S) // WEEK_S * WEEK_S + _MONDAY_OFFSET_S
-    length_s = _LENGTHS_S[interval]
-    return time_s // length_s * length_s
-
-
-def next_bucket_s(start_s: int, interval: KlineInterval) -> int:
-    """Return the beginning of the bucket after the one that begins at `start_s`."""
-    if interval is KlineInterval.MONTH_1:
-        return bucket_start_s(start_s + 32 * DAY_S, interval)
-    return start_s + (WEEK_S if interval is KlineInterval.WEEK_1 else _LENGTHS_S[interval])
 
 
 class _Series:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from backpack_connector.protocol.candles import DAY_S, MINUTE_S, bucket_start_s, next_bucket_s
 from backpack_connector.protocol.enums import KlineInterval
 from backpack_connector.protocol.streams import (
     BALANCE_UPDATES,
@@ -23,7 +24,6 @@ from backpack_connector.protocol.streams import (
     trade_stream,
 )
 
-from .candles import DAY_S, MINUTE_S, bucket_start_s, next_bucket_s
 from .clock import Clock, s_from_us
 from .engine import Exchange
 from .events import (

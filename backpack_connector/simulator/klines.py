@@ -20,9 +20,10 @@ from math import isqrt
 
 import msgspec
 
+from backpack_connector.protocol.candles import DAY_S, HOUR_S, MINUTE_S
 from backpack_connector.protocol.enums import OrderBookState
 
-from .candles import DAY_S, HOUR_S, MINUTE_S, Candle
+from .candles import Candle
 from .clock import s_from_us
 from .markets import Instrument
 from .traded_market import TradedMarket

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
+from backpack_connector.protocol.candles import DAY_S, WEEK_S, next_bucket_s
 from backpack_connector.protocol.enums import KlineInterval, MarketType, OrderBookState, SystemStatus
 from backpack_connector.protocol.units import decimal_text, iso_from_us
 
 from .answers import Answer, page_headers
-from .candles import DAY_S, WEEK_S, CandleStore, next_bucket_s
+from .candles import CandleStore
 from .clock import ms_from_us, s_from_us
 from .engine import Exchange
 from .faults import Faults

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
+from backpack_connector.protocol.candles import DAY_S, WEEK_S
 from backpack_connector.protocol.errors import ErrorCode
 from backpack_connector.protocol.units import decimal_text, iso_from_us
 
 from .accounts import Account
 from .answers import Answer, Page, Prepared
-from .candles import DAY_S, WEEK_S
 from .clock import HOUR_US, ms_from_us, us_from_s
 from .engine import Exchange
 from .payloads import Json, optional_text

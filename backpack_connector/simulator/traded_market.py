@@ -4,10 +4,11 @@ from collections import deque
 from collections.abc import Sequence
 from decimal import Decimal
 
+from backpack_connector.protocol.candles import MINUTE_S
 from backpack_connector.protocol.enums import MarketType, OrderBookState, Side
 
 from .book import OrderBook
-from .candles import MINUTE_S, CandleStore
+from .candles import CandleStore
 from .clock import s_from_us
 from .events import Event, LevelChanged, TouchChanged
 from .markets import Instrument

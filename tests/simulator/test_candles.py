@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import pytest
 
+from backpack_connector.protocol.candles import bucket_start_s, next_bucket_s
 from backpack_connector.protocol.enums import KlineInterval
-from backpack_connector.simulator.candles import Candle, CandleStore, bucket_start_s, next_bucket_s
+from backpack_connector.simulator.candles import Candle, CandleStore
 
 HOUR = 1_790_913_600  # 2026-10-02T04:00:00Z
 

@@ -5,10 +5,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from backpack_connector.protocol.candles import bucket_start_s
 from backpack_connector.protocol.enums import KlineInterval
 from backpack_connector.protocol.units import iso_from_us
 from backpack_connector.simulator import Simulator, running_simulator
-from backpack_connector.simulator.candles import bucket_start_s
 from backpack_connector.simulator.clock import HOUR_US, wall_clock_us
 from tests.simulator.streams import Stream
 from tests.simulator.support import Client

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backpack_connector.protocol.candles import DAY_S, WEEK_S, bucket_start_s, next_bucket_s
 from backpack_connector.protocol.enums import KlineInterval
 from backpack_connector.simulator import Simulator, running_simulator
 from backpack_connector.simulator import klines as klines_module
-from backpack_connector.simulator.candles import DAY_S, WEEK_S, Candle, CandleStore, bucket_start_s, next_bucket_s
+from backpack_connector.simulator.candles import Candle, CandleStore
 from backpack_connector.simulator.klines import PAST_DAYS, Past, give_past
 from backpack_connector.simulator.markets import Instrument
 from tests.simulator.support import BOUNDED, START_US, SYMBOL, Client, FakeClock, instrument, new_exchange

@@ -1,0 +1,112 @@
+"""Put what belongs to our connectors into Hummingbot's tables: candles by connector, sources of the rate oracle.
+
+Hummingbot fills these tables with its own classes where they stand. Ours come in when the table's module is loaded, for
+a Hummingbot that ships rows of our names and for one that ships none; `restore` gives back what Hummingbot ships.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any, Union
+
+CANDLES_MODULE = "hummingbot.data_feed.candles_feed.candles_factory"
+RATE_ORACLE_MODULE = "hummingbot.core.rate_oracle.rate_oracle"
+CONFIGURATION_MODULE = "hummingbot.client.config.client_config_map"
+
+# Connector, where our candles are, and where Hummingbot's are and how their class is called, if it ships them.
+_CANDLES = (
+    (
+        "backpack",
+        "backpack_connector.backpack_spot_candles",
+        ("hummingbot.data_feed.candles_feed.backpack_spot_candles", "BackpackSpotCandles"),
+    ),
+    (
+        "backpack_perpetual",
+        "backpack_perpetual_connector.backpack_perpetual_candles",
+        ("hummingbot.data_feed.candles_feed.backpack_perpetual_candles", "BackpackPerpetualCandles"),
+    ),
+)
+_SOURCE = "backpack"
+_SOURCE_CLASS = "BackpackRateSource"
+_OUR_SOURCE = "backpack_connector.backpack_rate_source"
+_THEIR_SOURCE = "hummingbot.core.rate_oracle.sources.backpack_rate_source"
+_SOURCE_FIELD = "rate_oracle_source"
+
+
+class Tables:
+    """Our rows for the connectors that are ours."""
+
+    def __init__(self, connectors: Sequence[str]) -> None:
+        self._candles = [row for row in _CANDLES if row[0] in connectors]
+        self._has_source = _SOURCE in connectors
+        self._added_mode = False
+
+    @property
+    def modules(self) -> dict[str, Callable[[ModuleType], None]]:
+        """Return what is to be done when one of these modules is loaded."""
+        return {
+            CANDLES_MODULE: self._put_candles,
+            RATE_ORACLE_MODULE: self._put_source,
+            CONFIGURATION_MODULE: self._put_mode,
+        }
+
+    def fill_loaded(self) -> None:
+        """Put our rows into the tables that are loaded already."""
+        for name, put in self.modules.items():
+            if name in sys.modules:
+                put(sys.modules[name])
+
+    def restore(self) -> None:
+        """Give loaded tables their own rows back; called when our import finder is gone."""
+        factory: Any = sys.modules.get(CANDLES_MODULE)
+        if factory is not None:
+            rows = factory.CandlesFactory._candles_map
+            for connector, ours, theirs in self._candles:
+                for name in importlib.import_module(ours).CANDLES:
+                    rows.pop(name, None)
+                _put_back(rows, connector, *theirs)
+        oracle: Any = sys.modules.get(RATE_ORACLE_MODULE)
+        if oracle is not None and self._has_source:
+            oracle.RATE_ORACLE_SOURCES.pop(_SOURCE, None)
+            _put_back(oracle.RATE_ORACLE_SOURCES, _SOURCE, _THEIR_SOURCE, _SOURCE_CLASS)
+        configuration: Any = sys.modules.get(CONFIGURATION_MODULE)
+        if configuration is not None and self._added_mode:
+            del configuration.RATE_SOURCE_MODES[_SOURCE]
+            _offer_modes(configuration)
+
+    def _put_candles(self, module: Any) -> None:
+        for _, ours, _ in self._candles:
+            module.CandlesFactory._candles_map.update(importlib.import_module(ours).CANDLES)
+
+    def _put_source(self, module: Any) -> None:
+        if self._has_source:
+            module.RATE_ORACLE_SOURCES[_SOURCE] = getattr(importlib.import_module(_OUR_SOURCE), _SOURCE_CLASS)
+
+    def _put_mode(self, module: Any) -> None:
+        """Let the user choose our source in the client's configuration, where it is no choice yet."""
+        if not self._has_source or _SOURCE in module.RATE_SOURCE_MODES:
+            return
+        base = module.ExchangeRateSourceModeBase
+        fields = {"__module__": module.__name__, "__annotations__": {"name": str}, "name": _SOURCE}
+        mode = type(base)("BackpackRateSourceMode", (base,), {**fields, "model_config": {"title": _SOURCE}})
+        module.RATE_SOURCE_MODES[_SOURCE] = mode
+        self._added_mode = True
+        _offer_modes(module)
+
+
+def _put_back(rows: dict[str, Any], name: str, module: str, class_name: str) -> None:
+    try:
+        rows[name] = getattr(importlib.import_module(module), class_name)
+    except ModuleNotFoundError:
+        return  # Hummingbot ships none
+
+
+def _offer_modes(module: Any) -> None:
+    """Have the configuration check the choice of a rate source against the table as it is now."""
+    choices = module.RATE_SOURCE_MODES
+    field = module.ClientConfigMap.model_fields[_SOURCE_FIELD]
+    field.annotation = Union[tuple(choices.values())]  # noqa: UP007 - the other notation cannot be made from a tuple
+    field.description = f"A source for rate oracle, currently {', '.join(choices)}"
+    module.ClientConfigMap.__annotations__[_SOURCE_FIELD] = field.annotation
+    module.ClientConfigMap.model_rebuild(force=True)
