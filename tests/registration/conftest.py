@@ -15,8 +15,32 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 # The folders that hold what is left out, and those above them; all else is linked.
-COPIED_FOLDERS = ("", "connector", "connector/exchange", "connector/derivative")
-BACKPACK_FOLDERS = ("connector/exchange/backpack", "connector/derivative/backpack_perpetual")
+COPIED_FOLDERS = (
+    "",
+    "client",
+    "client/config",
+    "connector",
+    "connector/exchange",
+    "connector/derivative",
+    "core",
+    "core/rate_oracle",
+    "core/rate_oracle/sources",
+    "data_feed",
+    "data_feed/candles_feed",
+)
+BACKPACK_PARTS = (
+    "connector/exchange/backpack",
+    "connector/derivative/backpack_perpetual",
+    "core/rate_oracle/sources/backpack_rate_source.py",
+    "data_feed/candles_feed/backpack_perpetual_candles",
+    "data_feed/candles_feed/backpack_spot_candles",
+)
+# Tables in which Backpack's rows are lines of their own.
+TABLES = (
+    "client/config/client_config_map.py",
+    "core/rate_oracle/rate_oracle.py",
+    "data_feed/candles_feed/candles_factory.py",
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +82,11 @@ def make_home(folder: Path, *, with_backpack_folders: bool) -> Home:
             relative = entry.relative_to(installed).as_posix()
             if entry.name == "__pycache__" or relative in COPIED_FOLDERS:
                 continue
-            if relative in BACKPACK_FOLDERS and not with_backpack_folders:
+            if relative in BACKPACK_PARTS and not with_backpack_folders:
+                continue
+            if relative in TABLES and not with_backpack_folders:
+                lines = entry.read_text(encoding="utf-8").splitlines(keepends=True)
+                (copied / entry.name).write_text("".join(line for line in lines if "backpack" not in line.lower()))
                 continue
             # Hummingbot takes the real path of this one file for its home, so that it must be no link.
             if relative == "__init__.py":
@@ -79,7 +107,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="session")
 def bare_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A Hummingbot without any Backpack connector."""
+    """A Hummingbot that has never heard of Backpack."""
     return make_home(tmp_path_factory.mktemp("bare_hummingbot"), with_backpack_folders=False)
 
 
