@@ -91,13 +91,13 @@ async def test_a_month_that_has_just_begun_is_fed_like_any_interval() -> None:
 
 async def test_buckets_follow_each_other_in_real_time_with_and_without_trades(no_lag: None) -> None:
     async with market() as (here, feeds):
-        feed = await feeds.ready(interval="1s", max_records=10)
+        feed = await feeds.ready(interval="1s", max_records=60)
         first_s = seen(feed)[-1][0]
         trade(here, "151")
         await until(lambda: seen(feed)[-1][0] >= first_s + 3, LONG)
         trade(here, "152")
         await is_true(here, feed, KlineInterval.SECOND_1)
-        assert len(seen(feed)) == 10
+        assert len(seen(feed)) == 60
         assert {row[4] for row in seen(feed)} >= {151.0, 152.0}
 
 
@@ -105,7 +105,7 @@ async def test_after_a_reconnect_there_is_neither_a_gap_nor_a_duplicate(
     no_lag: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with market(with_double=True) as (here, feeds):
-        feed = await feeds.ready(interval="1s", max_records=20)
+        feed = await feeds.ready(interval="1s", max_records=60)
         trade(here, "151")
         await until(lambda: 151.0 in {row[4] for row in seen(feed)}, LONG)
         before = seen(feed)
