@@ -73,6 +73,9 @@ def simulate(
     speed: Annotated[float, typer.Option(help="Seconds of the tape in a second.")] = 1.0,
     loop: Annotated[bool, typer.Option("--loop", help="Begin the tape again at its end.")] = False,
     opens_page: Annotated[bool, typer.Option("--open", help="Show the simulator in the browser.")] = False,
+    state: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Keep the exchange in a folder over restarts.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready.")] = False,
 ) -> None:
     """Run a local Backpack with play money; print its addresses and a ready key pair."""
@@ -92,6 +95,7 @@ def simulate(
         tape_speed=speed,
         loops_tape=loop,
         opens_page=opens_page,
+        state_folder=state,
     )
 
 

@@ -52,6 +52,8 @@ class Options:
     loops_tape: bool = False
     opens_page: bool = False
     """Show the page in the user's browser as soon as it is there."""
+    state_folder: str | None = None
+    """Where the exchange is kept over restarts (kept_state)."""
 
 
 def run(options: Options) -> int:
@@ -66,6 +68,7 @@ def run(options: Options) -> int:
             background=options.has_background,
             faucet=_amounts(options.faucet) or DEFAULT_FAUCET,
             tape=_tape(options),
+            state_folder=None if options.state_folder is None else Path(options.state_folder),
         )
         faults = _faults(options.faults_file)
     except ConfigurationError as error:
@@ -217,6 +220,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--speed", type=float, default=1.0, help="seconds of the tape in a second (default: 1)")
     parser.add_argument("--loop", action="store_true", help="begin the tape again at its end")
     parser.add_argument("--open", action="store_true", help="show the simulator in the browser")
+    parser.add_argument("--state", metavar="FOLDER", help="keep the exchange in a folder over restarts")
     parser.add_argument("--json", action="store_true", help="print one line of JSON when ready")
     parsed = parser.parse_args(arguments)
     return Options(
@@ -233,6 +237,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         tape_speed=parsed.speed,
         loops_tape=parsed.loop,
         opens_page=parsed.open,
+        state_folder=parsed.state,
     )
 
 

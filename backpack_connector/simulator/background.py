@@ -232,11 +232,18 @@ class Background:
         underlyings = {key: underlying for key, underlying in underlyings.items() if key not in led}
         self._underlyings = [_UnderlyingFlow(underlying, chance) for underlying in underlyings.values()]
         self._flows = [_MarketFlow(exchange, market, chance) for market in open_markets]
-        deposits: Mapping[str, Decimal] = {
-            asset: _DEPOSIT for market in open_markets for asset in (market.instrument.base, market.instrument.quote)
-        }
+        self._exchange = exchange
+        self._assets = sorted(
+            {asset for market in open_markets for asset in (market.instrument.base, market.instrument.quote)}
+        )
+        self.open_accounts(now_us)
+
+    def open_accounts(self, now_us: int) -> None:
+        """Open the accounts that are not there yet."""
+        deposits: Mapping[str, Decimal] = dict.fromkeys(self._assets, _DEPOSIT)
         for account_id in (MAKER_ACCOUNT, TAKER_ACCOUNT):
-            exchange.accounts.open_background(account_id, now_us, deposits)
+            if self._exchange.accounts.get(account_id) is None:
+                self._exchange.accounts.open_background(account_id, now_us, deposits)
 
     def advance(self, now_us: int) -> Iterator[Execution]:
         """Do all steps that are due; after a long pause, as of a sleeping laptop, only the last few."""
@@ -247,3 +254,13 @@ class Background:
                 underlying.step()
             for flow in self._flows:
                 yield from flow.step()
+
+
+def resume(exchange: Exchange, background: Background | None, now_us: int) -> None:
+    """Let an exchange that was kept go on with the background flow, or without it, whichever way it was before."""
+    if background is not None:
+        background.open_accounts(now_us)
+        return
+    for market in exchange.markets.values():
+        if exchange.accounts.get(MAKER_ACCOUNT) is not None:
+            exchange.cancel_all(MAKER_ACCOUNT, market.symbol)

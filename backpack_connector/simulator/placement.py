@@ -138,7 +138,7 @@ class Placement:
                 received = self._received(request.side, match, taker_fee)
                 self._absorb(change, self._account.account_id, taker_fee[0], received, request.spot_margin)
             maker = match.maker
-            if maker.spot_margin is not NO_SPOT_MARGIN:
+            if maker.spot_margin != NO_SPOT_MARGIN:
                 received = self._received(maker.side, match, maker_fee)
                 self._absorb(change, maker.account_id, maker_fee[0], received, maker.spot_margin, maker.order_id)
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from backpack_connector.protocol.units import MICROSECONDS_PER_SECOND, decimal_t
 from .accounts import DEFAULT_FAUCET
 from .answers import CACHING, Answer, Prepared
 from .authentication import authenticate_request
-from .background import STEP_US, Background
+from .background import STEP_US, Background, resume
 from .clock import Clock, MovableClock, ms_from_us, wall_clock_us
 from .control import read_advance, read_index_price
 from .engine import Exchange
@@ -28,6 +29,7 @@ from .faults import Faults
 from .faults_kinds import read_faults
 from .faults_requests import Handler
 from .feeds import Feeds, Frame
+from .kept_state import SAVE_INTERVAL_S, KeptState
 from .klines import give_past
 from .local_only import check_is_local, is_from_own_page, is_loopback
 from .markets import Instrument, load_instruments
@@ -78,6 +80,7 @@ class Simulator:
         faucet: Mapping[str, Decimal] = DEFAULT_FAUCET,
         tape: Tape | None = None,
         instruments: Sequence[Instrument] | None = None,
+        state_folder: Path | None = None,
         ping_interval_s: float = PING_INTERVAL_S,
         pong_timeout_s: float = PONG_TIMEOUT_S,
         max_queued_frames: int = MAX_QUEUED_FRAMES,
@@ -86,10 +89,12 @@ class Simulator:
             raise ConfigurationError(f"The simulator serves this machine only, so {host!r} cannot be its host.")
         self.host = host
         self.port = port
-        self.seed = seed
         self._clock = MovableClock(clock)
         listed = load_instruments() if instruments is None else instruments
         listed = listed if tape is None else tape.instruments(listed)
+        self._kept = None if state_folder is None else KeptState(state_folder, listed, seed, clock())
+        started_us = clock() if self._kept is None else self._kept.started_us
+        self.seed = seed = seed if self._kept is None else self._kept.seed
         self.exchange = Exchange(listed, clock=self._clock, faucet=faucet)
         self.pools = Pools()
         self.hub = Hub()
@@ -100,11 +105,15 @@ class Simulator:
         taped = () if self.replay is None else self.replay.symbols
         self._background = Background(self.exchange, seed, self._clock(), taped) if background else None
         if background:
-            give_past(self.exchange.markets.values(), seed, self._clock())
+            give_past(self.exchange.markets.values(), seed, started_us)
         self._public = PublicRest(self.exchange, self._clock, self.now_ms, self.faults)
         self._private = PrivateRest(self.exchange, self.faults.reads)
         self._capital_control = CapitalControl(self.exchange)
         self._equity = EquityCurves(self.exchange)
+        if self._kept is not None:
+            roots = {"exchange": self.exchange, "clock": self._clock, "equity": self._equity}
+            self._kept.attach(roots if self._background is None else {**roots, "background": self._background})
+            resume(self.exchange, self._background, self._clock())
         self._page = WebPage(self._overview)
         self._new_session = partial(
             Session,
@@ -163,6 +172,8 @@ class Simulator:
             if others is not None:
                 self._advance(others)
                 self._timers.append(self._every(step_s, partial(self._advance, others)))
+        if self._kept is not None:
+            self._timers.append(self._every(SAVE_INTERVAL_S, self._kept.tick))
 
     async def stop(self) -> None:
         """Send Close frames, finish what is in flight and stop listening."""
@@ -174,6 +185,8 @@ class Simulator:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        if self._kept is not None:
+            self._kept.close()
 
     def _every(self, interval_s: float, action: Callable[[], Iterable[Any]]) -> "asyncio.Task[None]":
         """Repeat an action through the sequencer and publish the frames that it returns."""

@@ -16,6 +16,7 @@ from decimal import Decimal, localcontext
 
 from backpack_connector.protocol.enums import MarketType, OrderStatus, OrderType, Side, TimeInForce
 
+from .accounts import Account
 from .engine import Exchange
 from .events import Event, Execution, TradePrinted
 from .ledger import EXACT
@@ -36,10 +37,14 @@ class TapeLiquidity:
     def __init__(self, exchange: Exchange, market: TradedMarket) -> None:
         self._exchange = exchange
         self._market = market
-        account = exchange.accounts.get(TAPE_ACCOUNT)
-        self._account = account or exchange.accounts.open_background(TAPE_ACCOUNT, exchange.clock_us(), {})
         self._told_us: dict[tuple[Side, Decimal], int] = {}
         """When on the tape each of its levels was last told."""
+
+    @property
+    def _account(self) -> Account:
+        accounts = self._exchange.accounts
+        account = accounts.get(TAPE_ACCOUNT)
+        return account or accounts.open_background(TAPE_ACCOUNT, self._exchange.clock_us(), {})
 
     def replace(self, levels: Levels, told_us: int) -> Iterator[Execution]:
         """Make the tape's part of the book exactly these levels, which it showed at a time of its own."""
@@ -170,7 +175,7 @@ class TapeLiquidity:
         request = self._request(side, max(prices) if side is Side.BID else min(prices), plan.quantity)
         assert request.price is not None
         self._fund(side, request.price, plan.quantity)
-        return self._exchange.meet(TAPE_ACCOUNT, request, plan)
+        return self._exchange.meet(self._account.account_id, request, plan)
 
     def _grow(self, side: Side, price: Decimal, quantity: Decimal) -> list[Event]:
         level = self._market.book.side(side).level(price)
