@@ -5,7 +5,7 @@
 | an order is sent | `buy`, `sell` or `batch_order_create` is called | its request goes to the connection |
 | an order is accepted | its request goes to the connection | an answer, a message or a list first tells of it |
 | an order is cancelled | its cancel begins | an answer or a message first tells of its end |
-| a book follows | a depth frame is handed over | the book has changed |
+| a book follows, one update in sixteen | a depth frame is handed over | the book has changed |
 | a fill is told | a frame with a fill is handed over | its event has been told |
 
 An event has been told when all who listen to it are done: Hummingbot writes each fill into its database first. A frame
@@ -125,7 +125,7 @@ class LatencyRecorder:
         self._sent = LatencyWindow("order: call -> sent")
         self._accepted = LatencyWindow("order: sent -> accepted")
         self._cancelled = LatencyWindow("cancel: begun -> cancelled")
-        self._book = LatencyWindow("depth frame -> book")
+        self._book = LatencyWindow("depth frame -> book (1 in 16)")
         self._fill = LatencyWindow("fill frame -> event told")
         self._windows = (self._sent, self._accepted, self._cancelled, self._book, self._fill)
         self.book_changed: Callable[[float], None] = self._book.note
@@ -245,5 +245,5 @@ def as_text(report: LatencyReport) -> str:
         figures = (one.p50_s, one.p90_s, one.p99_s, one.max_s)
         shown = [duration_text(figure) if one.count else "-" for figure in figures]
         rows.append((one.what, f"{one.count:,}", *shown))
-    lines += [f"  {row[0]:<27}" + "".join(f"{cell:>10}" for cell in row[1:]) for row in rows]
+    lines += [f"  {row[0]:<29}" + "".join(f"{cell:>10}" for cell in row[1:]) for row in rows]
     return "\n".join(line.rstrip() for line in lines)

@@ -99,7 +99,7 @@ def _head(view: View) -> RenderableType:
 def _latency_text(snapshot: Snapshot) -> str | None:
     """Say the medians in one line that a narrow terminal has room for; the bot's status has all figures."""
     shown = [
-        f"{row.what.partition('-> ')[2]} {duration_text(row.p50_s)}"
+        f"{row.what.partition('-> ')[2].partition(' (')[0]} {duration_text(row.p50_s)}"
         for row in snapshot.latencies
         if row.count and not row.what.startswith("cancel")
     ]

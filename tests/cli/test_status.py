@@ -43,7 +43,7 @@ def test_a_running_bot_is_shown_with_its_latencies(
     assert "Latency" not in shown
     journal.show(lambda: recorder.report("backpack"))
     assert run(["status", "--journal", str(tmp_path)]) == 0
-    assert "depth frame -> book                 1   2.10 ms" in capsys.readouterr().out
+    assert "depth frame -> book (1 in 16)         1   2.10 ms" in capsys.readouterr().out
 
 
 def test_a_running_bot_as_json(

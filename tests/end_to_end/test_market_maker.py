@@ -175,7 +175,7 @@ def test_the_status_and_the_journal_show_latencies_of_a_connector_that_tells_the
     assert maker.format_status().endswith("\n\n  Fills since start: 0; fees: none")
     tick(maker, 1001)
     row = journal(maker)[-1]["latency"][3]
-    assert (row["what"], row["count"], row["max_s"]) == ("depth frame -> book", 1, 0.25)
+    assert (row["what"], row["count"], row["max_s"]) == ("depth frame -> book (1 in 16)", 1, 0.25)
 
 
 def fill_of(trade_id: str) -> SimpleNamespace:

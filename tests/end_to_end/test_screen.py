@@ -102,7 +102,7 @@ LATENCIES = (
     Latency("order: call -> sent", 9, 0.000314, 0.001),
     Latency("order: sent -> accepted", 9, 0.00124, 0.002),
     Latency("cancel: begun -> cancelled", 9, 0.00124, 0.002),
-    Latency("depth frame -> book", 9, 0.0000451, 0.001),
+    Latency("depth frame -> book (1 in 16)", 9, 0.0000451, 0.001),
     Latency("fill frame -> event told", 0, 0.0, 0.0),
 )
 

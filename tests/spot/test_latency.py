@@ -21,8 +21,8 @@ from backpack_connector.order_journal import latency_of, read_journals
 from backpack_connector.protocol.enums import Side
 from tests.spot.session import PAIR, book_of, until, world
 
-NAMES = ["order: call -> sent", "order: sent -> accepted", "cancel: begun -> cancelled", "depth frame -> book"]
-NAMES += ["fill frame -> event told"]
+NAMES = ["order: call -> sent", "order: sent -> accepted", "cancel: begun -> cancelled"]
+NAMES += ["depth frame -> book (1 in 16)", "fill frame -> event told"]
 
 
 class Hands:
@@ -158,9 +158,9 @@ def test_the_table_has_a_line_for_each_and_no_figures_for_what_never_happened() 
     clock.now_s += 42
     text = as_text(recorder.report("backpack"))
     assert text.splitlines()[0] == "Latency of backpack, last 42 s:"
-    assert [line[2:29].strip() for line in text.splitlines()[2:]] == NAMES
-    assert "depth frame -> book                 1   2.10 us" in text
-    assert "fill frame -> event told            0         -" in text
+    assert [line[2:31].strip() for line in text.splitlines()[2:]] == NAMES
+    assert "depth frame -> book (1 in 16)         1   2.10 us" in text
+    assert "fill frame -> event told              0         -" in text
     clock.now_s += 240
     assert "last 5 min" in as_text(recorder.report("backpack"))
 
@@ -181,6 +181,9 @@ async def test_the_real_paths_are_measured() -> None:
         await until(lambda: sum(order.is_open for order in connector.in_flight_orders.values()) == 2)
         connector.sell(PAIR, Decimal(1), OrderType.MARKET)
         await until(lambda: counts(connector.latency)[NAMES[4]] == 1)
+        for step in range(16):
+            here.rest(Side.BID, f"148.{step + 51}")
+        await until(lambda: counts(connector.latency)[NAMES[3]])
         found = connector.latency_report()
         assert [one.count for one in found.latencies[:3]] == [4, 4, 1]
         assert all(0 < one.p50_s <= one.p99_s <= one.max_s < 5 for one in found.latencies)
@@ -240,9 +243,13 @@ async def test_the_book_has_changed_when_its_frame_is_measured(monkeypatch: pyte
                 apply_diffs(connector.get_order_book(PAIR), *arguments)
 
         book.book = Watched()
-        here.rest(Side.BID, "149.6")
-        await until(lambda: "measured" in done)
-        assert done == ["changed", "measured"]
+        before = book.sequence.last_update_id
+        for step in range(32):
+            here.rest(Side.BID, f"149.{step + 51}")
+        await until(lambda: done.count("changed") == 32)
+        numbers = range(before + 1, before + 33)
+        expected = [["changed", "measured"] if number % 16 == 0 else ["changed"] for number in numbers]
+        assert done == [one for both in expected for one in both]
 
 
 async def test_a_fill_is_measured_when_its_event_has_been_told_also_from_the_queue() -> None:
