@@ -78,7 +78,7 @@ RULES = {
         exceptions={"simulate": only("simulator"), "status": only("registration"), "guard": only("guard")},
     ),
     "demo": Rule(only("protocol", "client"), only("rich", "psutil")),  # psutil comes with Hummingbot
-    "mcp_server": Rule(only("protocol", "client"), only("mcp")),
+    "mcp_server": Rule(only("protocol", "shared", "client"), only("mcp", "msgspec", "uvicorn")),
     "startup": Rule(
         only("registration"), never=frozenset(sys.stdlib_module_names) - {"sys", "collections", "importlib", "types"}
     ),

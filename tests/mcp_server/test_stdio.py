@@ -1,0 +1,53 @@
+"""The server as an agent meets it: a process of its own, spoken to with the SDK's client over stdio."""
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from backpack_connector.simulator import Simulator
+from tests.mcp_server.conftest import Connect
+
+ORDER = {"symbol": "SOL_USDC", "side": "Bid", "order_type": "Limit", "quantity": "0.1", "price": "100"}
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_an_agent_reads_the_market_and_the_account(connect: Connect, mode: str) -> None:
+    async with connect(mode=mode) as client:
+        names = [tool.name for tool in (await client.list_tools()).tools]
+        assert {"auth_config_get", "market_ticker", "order_create", "account_balances"} <= set(names)
+        assert "strategy_create" not in names
+        market = await client.call_tool("market_info", {"symbol": "SOL_USDC"})
+        assert not market.is_error
+        assert market.structured_content["data"]["symbol"] == "SOL_USDC"
+        balances = await client.call_tool("account_balances", {})
+        assert "USDC" in balances.structured_content["data"]
+
+
+async def test_nothing_is_placed_without_permission(connect: Connect, simulator: Simulator) -> None:
+    async with connect() as client:
+        refused = await client.call_tool("order_create", ORDER)
+        assert refused.is_error
+        assert refused.structured_content["error"]["executed"] == "no"
+        assert "--allow-trading" in refused.structured_content["error"]["message"]
+        listed = await client.call_tool("order_list", {})
+        assert listed.structured_content["data"] == []
+
+
+async def test_no_secret_is_in_any_output_or_in_the_process_list(
+    connect: Connect, key_pair: tuple[str, str], tmp_path: Path
+) -> None:
+    said = []
+    async with connect("--allow-trading") as client:
+        commands = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
+        assert any("backpack_connector.mcp_server" in command for command in commands)
+        said.append((await client.list_tools()).model_dump_json())
+        for name in ("auth_config_get", "auth_config_set", "account_info", "auth_config_clear", "account_info"):
+            said.append((await client.call_tool(name, {})).model_dump_json())
+        for arguments in ({"api_secret": key_pair[1]}, {key_pair[1]: "x"}):
+            said.append((await client.call_tool("auth_config_set", arguments)).model_dump_json())
+        said.append((await client.call_tool("order_create", {"symbol": "x"})).model_dump_json())
+    everything = "\n".join([*said, *commands, (tmp_path / "stderr").read_text()])
+    assert key_pair[0][:4] + "..." in everything
+    assert key_pair[1] not in everything
+    assert key_pair[0] not in everything
