@@ -66,7 +66,9 @@ def long_description() -> str:
 
 
 HUMMINGBOT = ["hummingbot==20260922"]  # the release that the tests run against
+MCP = ["mcp>=2.3,<3", "uvicorn>=0.31"]  # for agents: backpack-mcp
 DEV = [
+    *MCP,
     "aioresponses>=0.7.8",
     'atheris>=3.1; sys_platform == "linux" and platform_machine == "x86_64"',  # `make fuzz`; no wheels for others
     "hypothesis>=6.100",
@@ -93,8 +95,13 @@ setup(
     package_dir={"": "."},
     package_data={"": ["py.typed", "*.json", "*.yml"], "backpack_connector.simulator": ["web/*"]},
     install_requires=["aiohttp>=3.12", "bidict>=0.22.1", "msgspec>=0.18", "pynacl>=1.5", "rich>=13", "typer>=0.12"],
-    extras_require={"hummingbot": HUMMINGBOT, "dev": DEV},
-    entry_points={"console_scripts": ["backpack = backpack_connector.cli.main:main"]},
+    extras_require={"hummingbot": HUMMINGBOT, "mcp": MCP, "dev": DEV},
+    entry_points={
+        "console_scripts": [
+            "backpack = backpack_connector.cli.main:main",
+            "backpack-mcp = backpack_connector.mcp_server.main:main",
+        ]
+    },
     cmdclass={"build": Build, "build_start_up_file": BuildStartUpFile},
     classifiers=[
         "Programming Language :: Python :: 3",

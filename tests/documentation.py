@@ -6,14 +6,16 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from backpack_connector.protocol.endpoints import ENDPOINTS, Effect
+from backpack_connector.mcp_server import tools
+from backpack_connector.protocol.endpoints import ENDPOINTS, Effect, endpoint
+from backpack_connector.protocol.operations import operation
 from backpack_connector.simulator import faults_kinds
 from tests.benchmarks import report
 from tests.load import stages
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("backpack_connector", "backpack_perpetual_connector")
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "tests/benchmarks/BENCHMARKS.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "docs/mcp.md", "tests/benchmarks/BENCHMARKS.md")
 _BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -54,12 +56,34 @@ def fault_kinds() -> str:
     return "\n".join(["| kind | what happens | scope and parameters |", "|---|---|---|", *rows])
 
 
+def mcp_tools() -> str:
+    """Return the tools of the MCP server: what each needs to be used, and what it is for."""
+    needs = {Effect.READS: "", Effect.MOVES_FUNDS: "`--allow-withdrawals`"}
+    rows = []
+    for tool in tools.TOOLS.values():
+        names = [f"`{row.python_name}`" + ("*" if row.is_required else "") for row in tool.parameters]
+        key = "key" if tool.operation_id and endpoint(tool.operation_id).is_signed else ""
+        allowed = needs.get(tool.effect, "`--allow-trading`")
+        need = ", ".join(filter(None, (key, allowed)))
+        meaning = tool.meaning or operation(str(tool.operation_id)).meaning
+        rows.append(f"| `{tool.name}` | {meaning} | {', '.join(names)} | {need} |")
+    return "\n".join(["| tool | what it does | takes (* = needed) | needs |", "|---|---|---|---|", *rows])
+
+
+def mcp_left_out() -> str:
+    """Return the operations that are no tools, and why."""
+    rows = [f"| `{name}` | {reason} |" for name, reason in tools.NOT_OFFERED.items()]
+    return "\n".join(["| operation | why it is no tool |", "|---|---|", *rows])
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     "benchmark-experiments": report.experiments,
     "benchmark-results": report.results_text,
     "benchmarks": report.headlines,
     "fault-kinds": fault_kinds,
     "load": stages.results_text,
+    "mcp-left-out": mcp_left_out,
+    "mcp-tools": mcp_tools,
     "module-map": module_map,
     "operation-counts": operation_counts,
 }

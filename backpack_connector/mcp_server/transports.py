@@ -1,13 +1,113 @@
-"""Serve a session over stdio: one client, which has started this process."""
+"""Serve a session over stdio to the one client that has started this process, or over HTTP on this machine.
 
-from mcp.server.stdio import stdio_server
+Rule 1: over HTTP every request carries a token, because every program and every web page of this machine can reach the
+        port. Host and Origin are checked by the SDK, so that no web page can pass for a local one.
+Rule 2: standard output belongs to the protocol. What is said to people goes to standard error, and no secret with it.
+"""
+
+import hmac
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from backpack_connector.protocol.errors import ConfigurationError
 
 from .server import new_server
 from .session import Session
+from .settings import LEAST_TOKEN_SIGNS, TOKEN_VARIABLE
+
+PATH = "/mcp"
+_UNAUTHORIZED = 401
+_GRACE_S = 2
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 async def serve(session: Session) -> None:
-    """Serve until the client closes the input."""
+    """Serve until the client is gone, or over HTTP until the process is stopped.
+
+    Raises:   ConfigurationError when HTTP cannot be served: no token, or no port.
+    """
+    if session.settings.http_port is None:
+        await _serve_stdio(session)
+    else:
+        await _serve_http(session, http_token(), session.settings.http_port)
+
+
+def http_token() -> str:
+    """Return the token that clients have to show.
+
+    Raises:   ConfigurationError when there is none, or one that could be guessed.
+    """
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    if len(token) < LEAST_TOKEN_SIGNS or not token.isascii() or not token.isprintable():
+        raise ConfigurationError(
+            f"Set {TOKEN_VARIABLE} to a random text of at least {LEAST_TOKEN_SIGNS} characters; clients show it as"
+            " their bearer token."
+        )
+    return token
+
+
+class TokenGate:
+    """Let nobody in who does not show the token."""
+
+    def __init__(self, application: Application, token: str) -> None:
+        self._application = application
+        self._expected = f"Bearer {token}".encode("ascii")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer 401."""
+        if scope["type"] == "lifespan" or (scope["type"] == "http" and self._is_known(scope)):
+            await self._application(scope, receive, send)
+            return
+        headers = [(b"www-authenticate", b"Bearer"), (b"content-type", b"text/plain")]
+        await send({"type": "http.response.start", "status": _UNAUTHORIZED, "headers": headers})
+        await send({"type": "http.response.body", "body": b"Show the token of this server as a bearer token.\n"})
+
+    def _is_known(self, scope: Scope) -> bool:
+        shown = [value for name, value in scope["headers"] if name.lower() == b"authorization"]
+        return len(shown) == 1 and hmac.compare_digest(shown[0], self._expected)
+
+
+async def _serve_stdio(session: Session) -> None:
+    from mcp.server.stdio import stdio_server
+
     server = new_server(session)
     async with stdio_server() as (incoming, outgoing):
         await server.run(incoming, outgoing, server.create_initialization_options())
+
+
+async def _serve_http(session: Session, token: str, port: int) -> None:
+    import uvicorn
+
+    host = session.settings.host
+    listening = _listening_socket(host, port)
+    application = TokenGate(new_server(session).streamable_http_app(streamable_http_path=PATH, host="127.0.0.1"), token)
+    config = uvicorn.Config(
+        application, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_S, ws="none"
+    )
+    shown = f"[{host}]" if ":" in host else host
+    sys.stderr.write(f"Serving http://{shown}:{listening.getsockname()[1]}{PATH}; stop it with Ctrl-C.\n")
+    sys.stderr.flush()
+    with listening:
+        await uvicorn.Server(config).serve(sockets=[listening])
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen()  # who reads the address may connect at once, and waits a moment
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(
+            f"Port {port} of {host} cannot be used ({error.strerror or error}); choose another one with --port."
+        ) from None
+    return listening

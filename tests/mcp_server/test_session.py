@@ -15,6 +15,7 @@ from backpack_connector.simulator.server import SESSION_PATH
 from tests.spot.stream_double import HANG_UP, StreamDouble, failure
 
 ORDER = {"symbol": "SOL_USDC", "side": "Bid", "order_type": "Limit", "quantity": "0.5", "price": "100"}
+HOME = "7EqQdEULxWcraVx3mXKFjc84LhCkMGZCkRuDpvcMwJeK"
 TRADING = ("--allow-trading",)
 
 
@@ -177,16 +178,16 @@ async def test_withdrawals_go_to_listed_addresses_only(
     new_session: Any, double: StreamDouble, simulator: Simulator, key_pair: tuple[str, str]
 ) -> None:
     session = await new_session(
-        "--allow-withdrawals", "--withdrawal-address", "home", "--max-withdrawals", "20", url=double.url
+        "--allow-withdrawals", "--withdrawal-address", HOME, "--max-withdrawals", "20", url=double.url
     )
     await done(session, "account_balances")  # an account begins with its first signed request
-    known = {"blockchain": "Solana", "address": "home"}
+    known = {"blockchain": "Solana", "address": HOME}
     async with aiohttp.ClientSession() as owner:
         told = {"account": key_pair[0], "address": known}
         async with owner.post(simulator.rest_url + SESSION_PATH, json=told) as answer:
             assert answer.status == 200
     withdrawal = {"symbol": "USDC", "quantity": "15", **known}
-    for address in ("Home", "elsewhere", "home.example"):
+    for address in (HOME.lower(), HOME[:-1], "elsewhere", f"{HOME} x"):
         told = await error(session, "capital_withdraw", **{**withdrawal, "address": address})
         assert (told["kind"], told["executed"]) == ("not_allowed", "no")
     assert double.count("request_withdrawal") == 0
