@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from backpack_connector import __version__
+from backpack_connector.cli.groups import Root
 from backpack_connector.protocol.errors import BackpackError
 
 # The parser's own errors. Typer carries the parser inside itself since 0.20 and imported it as `click` before, so that
@@ -18,6 +19,7 @@ _USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     name="backpack",
+    cls=Root,
     help="Backpack exchange connectors for Hummingbot.",
     add_completion=False,
     rich_markup_mode=None,
@@ -169,7 +171,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except _USAGE_ERROR as error:
         return _complain(_sentence(error.format_message()), 2)  # type: ignore[attr-defined]
     except BackpackError as error:
-        return _complain(_sentence(str(error)), 1)
+        from backpack_connector.cli.session import advice
+
+        return _complain(_sentence(str(error)) + advice(error), 1)
     except typer.Abort:
         return _complain("Interrupted.", 130)
     return code if isinstance(code, int) else 0

@@ -60,10 +60,12 @@ class OperationCalls:
         given: "Mapping[str, Any] | Sequence[Mapping[str, Any]] | None" = None,
         *,
         answer_headers: dict[str, str] | None = None,
+        is_raw: bool = False,
     ) -> Any:
         """Return what an operation answers, as the type that the catalogue states for it.
 
-        Shape:    parameters by their names on the wire or in Python; for a batch a list of such sets.
+        Shape:    parameters by their names on the wire or in Python; for a batch a list of such sets. `is_raw` returns
+                  the JSON as it came, after it has been read.
         Raises:   ConfigurationError before anything is sent; OutcomeUnknown; RequestError by meaning;
                   WireFormatError for an answer to a question that cannot be read.
         """
@@ -73,8 +75,8 @@ class OperationCalls:
             answer = await self._ask(row, fields, answer_headers)
             result = read_result(operation_id, answer)
             self.market_rules.learn(result)
-            return result
-        return await self._act(row, fields)
+            return answer if is_raw else result
+        return await self._act(row, fields, is_raw=is_raw)
 
     def checked(self, operation_id: str, given: "Mapping[str, Any] | Sequence[Mapping[str, Any]] | None" = None) -> Any:
         """Return the parameters of a request as the wire carries them.
@@ -105,9 +107,10 @@ class OperationCalls:
                 await self.sleep(pauses.next_pause_s())
         return await self.request(row.operation_id, fields, answer_headers=answer_headers)
 
-    async def _act(self, row: Endpoint, fields: Any) -> Any:
+    async def _act(self, row: Endpoint, fields: Any, *, is_raw: bool) -> Any:
         try:
-            result = read_result(row.operation_id, await self.request(row.operation_id, fields))
+            answer = await self.request(row.operation_id, fields)
+            result = read_result(row.operation_id, answer)
         except RequestError as error:
             # An error about another operation is one about the time, which is asked before anything is sent.
             if error.outcome_known or error.operation != row.operation_id:
@@ -120,7 +123,7 @@ class OperationCalls:
         problem = answer_problem(row.operation_id, fields, result)
         if problem is not None:
             raise _unknown(row, f"the answer is not the one to this request: {problem}", None)
-        return result
+        return answer if is_raw else result
 
 
 def _unknown(row: Endpoint, reason: str, error: RequestError | None) -> OutcomeUnknown:

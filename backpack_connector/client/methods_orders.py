@@ -99,7 +99,7 @@ class OrderMethods(OperationCalls):
             stop_loss_limit_price: The limit of the stop-loss; a market order when it is absent. In quote
                 units.
             stop_loss_trigger_by: Which price triggers the stop-loss; LastPrice when it is absent.
-            slippage_tolerance: How far the price may slip. In as slippageToleranceType says.
+            slippage_tolerance: How far the price may slip. In ticks or percent.
             slippage_tolerance_type: What the tolerance is counted in.
             auto_lend: Lend what comes in.
             auto_lend_redeem: Take lent funds back if they are needed.

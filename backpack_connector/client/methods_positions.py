@@ -81,7 +81,7 @@ class PositionMethods(OperationCalls):
             time_in_force: How long it may rest; GTC when it is absent.
             self_trade_prevention: What ends when the account would trade with itself; RejectTaker when it
                 is absent.
-            slippage_tolerance: How far the price may slip. In as slippageToleranceType says.
+            slippage_tolerance: How far the price may slip. In ticks or percent.
             slippage_tolerance_type: What the tolerance is counted in.
             auto_lend: Lend what comes in.
             auto_lend_redeem: Take lent funds back if they are needed.

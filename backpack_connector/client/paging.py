@@ -31,8 +31,11 @@ async def rows_of(
     *,
     page_size: int | None = None,
     most: int | None = None,
+    is_raw: bool = False,
 ) -> AsyncIterator[Any]:
     """Yield the rows of an operation with pages, up to `most` of them, in the order of the exchange.
+
+    `is_raw` yields them as JSON.
 
     Raises:   ConfigurationError for an operation without pages, or a page size that it does not have; as `call`.
     """
@@ -48,7 +51,8 @@ async def rows_of(
     yielded = 0
     while True:
         headers: dict[str, str] = {}
-        page = await calls.call(operation_id, {**given, "limit": size, "offset": place.offset}, answer_headers=headers)
+        fields = {**given, "limit": size, "offset": place.offset}
+        page = await calls.call(operation_id, fields, answer_headers=headers, is_raw=is_raw)
         is_last = _is_last(headers, place.offset + len(page), len(page))
         for one in place.fresh(page, _count(headers.get(_TOTAL))):
             yield one

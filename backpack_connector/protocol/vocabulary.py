@@ -102,7 +102,7 @@ SELF_TRADE_PREVENTION = _word(
     "What ends when the account would trade with itself; RejectTaker when it is absent.",
     SelfTradePrevention,
 )
-SLIPPAGE_TOLERANCE = _amount("slippageTolerance", "How far the price may slip.", "as slippageToleranceType says")
+SLIPPAGE_TOLERANCE = _amount("slippageTolerance", "How far the price may slip.", "ticks or percent")
 SLIPPAGE_TOLERANCE_TYPE = _word("slippageToleranceType", "What the tolerance is counted in.", SlippageToleranceType)
 AUTO_LEND = _flag("autoLend", "Lend what comes in.")
 AUTO_LEND_REDEEM = _flag("autoLendRedeem", "Take lent funds back if they are needed.")

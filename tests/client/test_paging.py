@@ -21,7 +21,9 @@ class History:
         self.cap = cap
         self.asked = 0
 
-    async def call(self, operation_id: str, given: dict[str, Any], *, answer_headers: dict[str, str]) -> list[int]:
+    async def call(
+        self, operation_id: str, given: dict[str, Any], *, answer_headers: dict[str, str], is_raw: bool
+    ) -> list[int]:
         self.asked += 1
         rows = self.rows[::-1] if given.get("sortDirection") == "Asc" else self.rows
         size = min(given["limit"], self.cap)

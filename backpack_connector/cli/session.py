@@ -1,0 +1,110 @@
+"""Open the client that a command uses, and turn what goes wrong into one sentence and an exit code."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+from urllib.parse import urlsplit
+
+import typer
+
+from backpack_connector import hosts
+from backpack_connector.cli import keys
+from backpack_connector.protocol.errors import BackpackError, ConfigurationError
+from backpack_connector.protocol.signing import Credentials
+
+if TYPE_CHECKING:
+    from backpack_connector.client.rest import BackpackClient
+
+UrlOption = Annotated[str | None, typer.Option("--url", help="Another address of the REST interface.")]
+SimulatorOption = Annotated[bool, typer.Option("--simulator", help="Talk to the local simulator.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the signed request, and do not send it.")]
+
+# The parser's own error, of which BadParameter is one kind.
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+_T = TypeVar("_T")
+_LOCAL = ("127.0.0.1", "::1", "localhost")
+
+
+def base_url(url: str | None, is_simulator: bool) -> str:
+    """Return the address that a command talks to.
+
+    Raises:   a usage error when both ways of naming it are used, or it is no URL.
+    """
+    if url is not None and is_simulator:
+        raise UsageError("Give either --url or --simulator, not both.")
+    try:
+        if is_simulator:
+            return hosts.simulator_url()
+        return hosts.REST_URL if url is None else hosts.checked_url(url, "--url")
+    except ConfigurationError as error:
+        raise UsageError(str(error)) from None
+
+
+def is_local(url: str) -> bool:
+    """Tell whether an address is on this machine, so that no real money is behind it."""
+    return urlsplit(url).hostname in _LOCAL
+
+
+def run_with_client(
+    use: "Callable[[BackpackClient], Awaitable[_T]]", url: str, *, credentials: Credentials | None = None
+) -> _T:
+    """Open a client, hand it over, and return what comes of it."""
+    from backpack_connector.client.rest import BackpackClient
+
+    async def run() -> _T:
+        async with BackpackClient(url=url, credentials=credentials) as client:
+            return await use(client)
+
+    return asyncio.run(run())
+
+
+def credentials_for(*, is_signed: bool) -> Credentials | None:
+    """Return the keys for a signed operation, None for a public one.
+
+    Raises:   ConfigurationError when there are none.
+    """
+    return keys.required() if is_signed else None
+
+
+def checked(check: Callable[[], _T]) -> _T:
+    """Return what a check returns.
+
+    Raises:   a usage error with its sentence when the input is wrong.
+    """
+    try:
+        return check()
+    except ConfigurationError as error:
+        raise UsageError(str(error)) from None
+
+
+def confirm(question: str, *, yes: bool, url: str) -> None:
+    """Ask on a terminal before something real is done; on this machine, with --yes, or without a terminal, do not.
+
+    Raises:   typer.Abort when the answer is no.
+    """
+    if yes or is_local(url) or not sys.stdin.isatty():
+        return
+    typer.confirm(f"{question} at {url}?", abort=True, err=True)
+
+
+def confirm_withdrawal(question: str, url: str) -> None:
+    """Ask before money leaves, always, and on a terminal only: nothing that runs by itself may answer.
+
+    Raises:   typer.Abort when the answer is no; a usage error without a terminal.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError("A withdrawal is confirmed on a terminal, by you. There is no option to leave that out.")
+    typer.confirm(f"{question} at {url}?", abort=True, err=True)
+
+
+def advice(error: BackpackError) -> str:
+    """Return what to do about an error, as one more sentence, or nothing."""
+    return {
+        "AuthenticationRefused": " Look at `backpack config get`, and at what the key may do on the website.",
+        "InsufficientFunds": " See `backpack account balances` and `backpack account max-order`.",
+        "OrderNotFound": " It may have ended: see `backpack order history`.",
+        "OutcomeUnknown": " See `backpack order list` and `backpack order history`.",
+    }.get(type(error).__name__, "")

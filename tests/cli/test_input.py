@@ -1,0 +1,107 @@
+"""Wrong input of commands: one sentence, exit code 2, and nothing sent; refusals: one sentence, exit code 1."""
+
+from pathlib import Path
+
+import pytest
+
+from backpack_connector.cli.main import run
+from tests.cli.conftest import Shown
+
+ORDER = "order create SOL_USDC buy limit --quantity 1 --price 100"
+
+WRONG = [
+    ("order create SOL_USDC up limit --quantity 1 --price 100", "side has to be one of Bid, Ask, not 'up'."),
+    ("order create SOL/USDC buy limit --quantity 1 --price 100", "symbol has to be written like SOL_USDC_PERP or SOL"),
+    (
+        "order create SOL_USDC buy limit --quantity NaN --price 100",
+        "quantity has to be a number such as 0.5, not 'NaN'.",
+    ),
+    ("order create SOL_USDC buy limit --quantity 1e-8 --price 100", "quantity has to be written plainly: 0.00000001"),
+    ("order create SOL_USDC buy limit --quantity 0,5 --price 100", "quantity has to have a point and no comma: 0.5"),
+    ("order create SOL_USDC buy limit --quantity -1 --price 100", "quantity has to be above zero, not '-1'."),
+    ("order create SOL_USDC buy limit --quantity 1", "A limit order needs a price."),
+    ("order create SOL_USDC buy market --quantity 1 --price 5", "A market order has no price"),
+    ("order create SOL_USDC buy", "Missing argument"),
+    ("order create SOL_USDC buy limit --quantity 1 --price 100.005", "The price 100.005 is not a multiple of the tick"),
+    ("order create SOL_USDC buy limit --quantity 0.001 --price 100", "The quantity 0.001 is below the minimum"),
+    ("order cancel SOL_USDC", "cancel_order needs orderId or clientId."),
+    ("order cancel SOL_USDC --order-id 1 --client-id 2", "cancel_order takes only one of orderId and clientId."),
+    ("order fills --from yesterday", "--from has to be a UTC time such as 2026-10-02T10:00, not 'yesterday'."),
+    ("order fills --from 2026-02-01 --to 2026-01-01", "get_fills: the end of the time is before its beginning."),
+    ("order history --limit 0", "limit has to be from 1 to 1000, not 0."),
+    ("order batch /no/such/file", "/no/such/file cannot be read: No such file or directory."),
+    ("account update", "update_account_settings needs at least one of leverageLimit"),
+    ("market klines SOL_USDC 7m", "interval has to be one of 1s, 1m"),
+    ("market klines SOL_USDC 1m --price-type Best", "priceType has to be one of Last, Index, Mark, not 'Best'."),
+    ("market depth SOL_USDC --levels 0", "Invalid value for '--levels'"),
+    ("market list --format xml", "Invalid value for '--format'"),
+    ("market nothing", "No such command 'nothing'."),
+    ("market list --url nonsense", "Give either --url or --simulator, not both."),
+]
+
+
+@pytest.mark.parametrize(("text", "sentence"), WRONG)
+def test_wrong_input_is_explained(text: str, sentence: str, command: Shown) -> None:
+    result = command(*text.split())
+    assert result.err.startswith(sentence)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+
+
+def test_wrong_input_is_noticed_before_keys_are_missed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*ORDER.split()[:-1], "-5"]) == 2
+    assert capsys.readouterr().err == "price has to be above zero, not '-5'.\n"
+
+
+def test_an_address_that_is_none(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["system", "time", "--url", "nonsense"]) == 2
+    assert capsys.readouterr().err.startswith("--url must be a URL such as http://127.0.0.1:8700, not 'nonsense'.")
+
+
+@pytest.mark.parametrize("text", [ORDER, "account balances", "order history --all"])
+def test_without_keys_it_is_said_how_to_configure_them(
+    text: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*text.split(), "--url", "http://127.0.0.1:9"]) == 1
+    assert capsys.readouterr().err.startswith("API credentials are not configured. Try: backpack config set;")
+
+
+def test_an_exchange_that_is_not_there(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["market", "depth", "SOL_USDC", "--url", "http://127.0.0.1:9"]) == 1
+    assert capsys.readouterr().err.startswith("get_depth: no answer from the exchange: Cannot connect")
+
+
+def test_refusals_say_what_to_do_next(command: Shown) -> None:
+    unknown = command("order", "cancel", "SOL_USDC", "--order-id", "1")
+    assert (unknown.code, unknown.out) == (1, "")
+    assert unknown.err.endswith("It may have ended: see `backpack order history`.\n")
+    poor = command("order", "create", "SOL_USDC", "buy", "limit", "--quantity", "100000", "--price", "100")
+    assert poor.code == 1
+    assert poor.err.endswith("See `backpack account balances` and `backpack account max-order`.\n")
+    assert command("market", "info", "NOPE_USDC").code == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("not JSON", "is no JSON."),
+        ("[]", "execute_order_batch takes a list of at least one order."),
+        ('{"symbol": "SOL_USDC"}', "execute_order_batch takes a list of at least one order."),
+        ('[{"symbol": "SOL_USDC", "sid": "Bid"}]', "execute_order_batch has no parameter 'sid'; did you mean side?"),
+    ],
+)
+def test_a_file_of_orders_with_a_mistake(content: str, sentence: str, command: Shown, tmp_path: Path) -> None:
+    file = tmp_path / "orders.json"
+    file.write_text(content)
+    result = command("order", "batch", str(file))
+    assert result.code == 2
+    assert sentence in result.err
+
+
+def test_a_batch_of_which_something_is_refused_ends_with_1(command: Shown, tmp_path: Path) -> None:
+    file = tmp_path / "orders.json"
+    one = '{"symbol": "SOL_USDC", "side": "Bid", "orderType": "Limit", "price": "70", "quantity": %s}'
+    file.write_text(f"[{one % 1}, {one % 1000000}]")
+    result = command("order", "batch", str(file), "--format", "json")
+    assert (result.code, result.err) == (1, "Not all orders were accepted.\n")
+    assert '"operation": "Err"' in result.out
+    command("order", "cancel-all", "SOL_USDC")
