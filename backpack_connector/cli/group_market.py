@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from backpack_connector.client.rest import BackpackClient
 
 DEPTH_LIMITS = (5, 10, 20, 50, 100, 500, 1000)
-MOST_LEVELS, MOST_CANDLES = 1000, 1_000_000
+MOST_LEVELS, MOST_CANDLES = 1000, 500_000
 _TICKER = ("symbol", "lastPrice", "priceChange", "priceChangePercent", "high", "low", "volume", "quoteVolume", "trades")
 _MARKETS = ("symbol", "marketType", "orderBookState", "baseSymbol", "quoteSymbol")
 _MARKS = ("symbol", "markPrice", "indexPrice", "fundingRate", "nextFundingTimestamp")

@@ -20,7 +20,7 @@ Form = Literal["table", "json", "csv"]
 FormatOption = Annotated[Form, typer.Option("--format", help="How to print the answer.")]
 
 _CELL_LIMIT = 200
-_FIELD_LIMIT = 1_000_000
+_FIELD_LIMIT = 100_000
 _WIDE = 240
 """Characters of a line where there is no terminal whose width could be kept."""
 _NUMBERS = frozenset("0123456789.-%")

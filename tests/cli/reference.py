@@ -30,8 +30,8 @@ Prices and quantities are plain numbers with a point; times are UTC, such as `20
 | `--all` | lists with pages | read page after page, to the end or to `--limit` rows |
 
 Exit codes: 0 done; 1 the exchange or the command refused it, or it is not known what became of it; 2 the command line
-is wrong, and nothing was sent. Errors are one sentence on the standard error. On a terminal, whatever changes something on
-the real exchange is confirmed first; a withdrawal always, and by a person only.
+is wrong, and nothing was sent. Errors are one sentence on the standard error. On a terminal, whatever changes something
+on the real exchange is confirmed first; a withdrawal always, and by a person only.
 """
 
 
