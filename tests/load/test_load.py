@@ -1,6 +1,7 @@
 """The load benchmark measures what it says; nothing here depends on how fast the machine is."""
 
 import json
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -96,5 +97,11 @@ def test_only_complete_runs_are_kept(
     assert not (tmp_path / "results.json").exists()
     monkeypatch.setattr("sys.argv", ["load"])
     assert command.main() == code
+    monkeypatch.setattr("os.sched_getscheduler", lambda _: os.SCHED_RR, raising=False)
+    assert "priority" not in json.loads((tmp_path / "results.json").read_text())["machine"]
+    assert command.main() == code
+    assert json.loads((tmp_path / "results.json").read_text())["machine"].endswith(
+        ", both processes at real-time priority"
+    )
     assert json.loads((tmp_path / "results.json").read_text())["stages"] == [asdict(held) | {"errors": []}]
     assert "asked" in capsys.readouterr().out
