@@ -35,6 +35,7 @@ async def _watch(client: BackpackClient, symbol: str, levels: int, *, as_json: b
     is_live = not as_json and sys.stdout.isatty()
     async with BackpackStream(client) as stream:
         await stream.subscribe(depth_stream(symbol, _WINDOW_MS), trade_stream(symbol))
+        await stream.wait_connected()
         await book.refresh(client)
         with _screen() if is_live else nullcontext() as screen:
             _show(book, trades, levels, screen, as_json=as_json)

@@ -125,11 +125,13 @@ def _change(side: dict[Decimal, Decimal], levels: list[tuple[str, str]]) -> None
 async def follow_book(client: BackpackClient, symbol: str, window_ms: int | None = None) -> AsyncIterator[LiveBook]:
     """Yield the book of a market after each change, always the same object; while it is empty it is not known.
 
+    The first one comes once the stream is connected, because a book without its stream would only become old.
     Raises:   as `BackpackClient.call` when a snapshot cannot be had.
     """
     book = LiveBook(symbol)
     async with BackpackStream(client) as stream:
         await stream.subscribe(depth_stream(symbol, window_ms))
+        await stream.wait_connected()
         await book.refresh(client)
         yield book
         async for event in stream:

@@ -69,6 +69,7 @@ class BackpackStream:
         self._events: deque[Event] = deque()
         self._has_news = asyncio.Event()
         self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._is_open = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
         self._task: asyncio.Task[None] | None = None
         self._sending = asyncio.Lock()
@@ -103,6 +104,10 @@ class BackpackStream:
     def streams(self) -> tuple[str, ...]:
         """Return the names of what is subscribed."""
         return tuple(self._streams)
+
+    async def wait_connected(self) -> None:
+        """Wait until there is a connection on which everything is subscribed; it is tried for as long as it takes."""
+        await self._is_open.wait()
 
     async def close(self) -> None:
         """End the connection and the iteration."""
@@ -160,6 +165,7 @@ class BackpackStream:
             async with self._sending:
                 await self._subscribe(socket, list(self._streams))
                 self._socket = socket
+                self._is_open.set()
             if self._was_connected:
                 self._put(Gap(tuple(self._streams), "the connection was made again"))
             self._was_connected = True
@@ -168,6 +174,7 @@ class BackpackStream:
             if self._socket is not None and not self._is_closed:
                 self._put(Disconnected("the connection was lost"))
             self._socket = None
+            self._is_open.clear()
             await socket.close()
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:

@@ -14,6 +14,7 @@ from backpack_connector.cli import session
 from backpack_connector.protocol.signing import is_signed_by
 from backpack_connector.simulator.server import SESSION_PATH
 from tests.cli.conftest import Shown, environment
+from tests.cli.test_main import WITHOUT_HUMMINGBOT
 
 ORDER = ("order", "create", "SOL_USDC", "buy", "limit", "--quantity", "1", "--price", "60")
 WITHDRAWAL = ("capital", "withdraw", "So11111111111111111111111111111111111111112", "Solana", "100", "USDC")
@@ -108,4 +109,16 @@ def test_the_help_loads_neither_network_nor_catalogue() -> None:
         "assert not loaded, loaded\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_commands_work_where_hummingbot_is_not_installed(exchange: dict[str, str]) -> None:
+    code = (
+        f"{WITHOUT_HUMMINGBOT}\nsys.meta_path.insert(0, Absent())\n"
+        "from backpack_connector.cli.main import run\nassert run(['order', 'list', '--simulator']) == 0\n"
+        "assert 'hummingbot' not in sys.modules\n"
+    )
+    keys = {"BACKPACK_API_KEY": exchange["apiKey"], "BACKPACK_SECRET_KEY": exchange["apiSecret"]}
+    env = environment(**keys, BACKPACK_SIMULATOR_URL=exchange["restUrl"])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stderr

@@ -10,6 +10,7 @@ from backpack_connector.client.stream_events import Disconnected, Gap, Received,
 from backpack_connector.protocol.messages import parse_message
 from backpack_connector.protocol.models import DepthSnapshot
 from backpack_connector.protocol.wire import read
+from tests.simulator.faults_support import until
 from tests.spot.stream_double import Connection, StreamDouble
 
 SYMBOL = "SOL_USDC"
@@ -131,3 +132,13 @@ async def test_the_followed_book_equals_the_exchanges_through_cuts_and_lost_fram
     await asyncio.wait_for(follow(), LIMIT_S)
     assert losing.seen > 5
     assert len(double.connections) > 1
+
+
+async def test_without_a_stream_there_is_no_book(recorded: BackpackClient, double: StreamDouble) -> None:
+    double.refuses_streams = True
+    following = asyncio.ensure_future(anext(follow_book(recorded, SYMBOL)))
+    await until(lambda: len(double.connections) > 1)
+    assert double.count("get_depth") == 0
+    double.refuses_streams = False
+    book = await asyncio.wait_for(following, LIMIT_S)
+    assert not book.needs_snapshot
