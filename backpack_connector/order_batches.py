@@ -9,9 +9,8 @@ Rule 3: a lost answer leaves all orders of a request pending; an error of one or
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hummingbot.core.data_type.common import PositionAction, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
@@ -33,8 +32,7 @@ else:
 ORDERS_A_REQUEST = 20
 
 
-@dataclass(frozen=True)
-class _Ready:
+class _Ready(NamedTuple):
     """An order that waits for the others of its batch."""
 
     client_order_id: str
@@ -92,6 +90,11 @@ class OrderBatch:
                 entry.outcome.set_exception(outcome)
 
 
+def _exact(number: Any) -> Decimal:
+    """Return a number of an order as it reads; a market order may hold a float."""
+    return number if isinstance(number, Decimal) else Decimal(str(number))
+
+
 def _outcomes(entries: Sequence[_Ready], answer: Any) -> list[Order | BackpackError]:
     """Return what became of each order.
 
@@ -139,9 +142,9 @@ class OrderBatches(_Base):
                 trade_type=TradeType.BUY if order.is_buy else TradeType.SELL,
                 order_id=order.client_order_id,
                 trading_pair=order.trading_pair,
-                amount=Decimal(str(order.quantity)),  # a market order may hold a float
+                amount=_exact(order.quantity),
                 order_type=order.order_type(),
-                price=None if order.price is None else Decimal(str(order.price)),
+                price=None if order.price is None else _exact(order.price),
                 **options,
             )
         finally:

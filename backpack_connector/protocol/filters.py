@@ -11,6 +11,8 @@ from .units import decimal_text
 
 def active_price(best_bid: Decimal | None, best_ask: Decimal | None, last: Decimal | None) -> Decimal | None:
     """Return the reference of the limit price band: the median of those prices that there are, or None without any."""
+    if best_bid is not None and best_ask is not None and last is not None:
+        return sorted((best_bid, best_ask, last))[1]  # as for most orders
     prices: Sequence[Decimal] = [price for price in (best_bid, best_ask, last) if price is not None]
     return median(prices) if prices else None
 
