@@ -83,6 +83,8 @@ class BackpackCandles(CandlesBase):
         self._last_message_s: float | None = None
         self._last_message_at = 0.0
         self._silence_s = FIRST_SILENCE_S
+        self._last_told_s: int | None = None
+        self._tells_empty_buckets = False
 
     @classmethod
     def logger(cls) -> Any:
@@ -168,6 +170,7 @@ class BackpackCandles(CandlesBase):
         assistant = await backpack_web_utils.connected_stream(self._api_factory, self.domain)
         try:
             self._series.begin_stream()
+            self._last_told_s = None
             self._lose_step()
             await assistant.send(WSJSONRequest(self.ws_subscription_payload()))
             await first_to_end(
@@ -203,10 +206,17 @@ class BackpackCandles(CandlesBase):
         self._last_message_s = seconds_from_us(update.event_time_us)
         self._last_message_at = time.monotonic()
         self._silence_s = FIRST_SILENCE_S
-        if not self._series.take(update):
+        if not self._series.take(update) or self._was_one_left_out(update):
             self._lose_step()
         elif self._is_in_step:
             self._sure_until_s = self._last_message_s
+
+    def _was_one_left_out(self, update: KlineUpdate) -> bool:
+        """Tell whether the stream skipped a bucket, although it also tells the end of buckets without trades."""
+        last_s, start_s = self._last_told_s, int(update.start_timestamp)
+        self._last_told_s = start_s if last_s is None else max(last_s, start_s)
+        self._tells_empty_buckets |= update.is_final and update.trades == 0
+        return self._tells_empty_buckets and last_s is not None and next_bucket_s(last_s, self._kind) < start_s
 
     def _lose_step(self) -> None:
         self._is_in_step = False

@@ -197,6 +197,7 @@ class KlineUpdate(WireStruct, frozen=True, kw_only=True):
     """Text on the wire, seconds in older documentation (API §3.2)."""
     volume: NotNegative = msgspec.field(name="v")
     trades: WireId = msgspec.field(name="n")
+    is_final: bool = msgspec.field(name="X", default=False)
     open: Positive | None = msgspec.field(name="o", default=None)
     high: Positive | None = msgspec.field(name="h", default=None)
     low: Positive | None = msgspec.field(name="l", default=None)

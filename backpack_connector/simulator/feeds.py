@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from backpack_connector.protocol.candles import DAY_S, MINUTE_S, bucket_start_s, next_bucket_s
+from backpack_connector.protocol.candles import DAY_S, MINUTE_S, bucket_start_s, next_bucket_s, start_before
 from backpack_connector.protocol.enums import KlineInterval
 from backpack_connector.protocol.streams import (
     BALANCE_UPDATES,
@@ -60,6 +60,7 @@ Subscription = tuple[str | None, str]
 """(account of a private stream, or None; stream name)."""
 
 _KLINE_INTERVALS = tuple(KlineInterval)
+_MOST_CLOSED_CANDLES = 60
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -218,12 +219,12 @@ class Feeds:
         self, market: TradedMarket, interval: KlineInterval, subscription: Subscription, now_us: int, now_s: int
     ) -> Iterator[Frame]:
         start_s = bucket_start_s(self._last_second_s, interval)
-        end_s = next_bucket_s(start_s, interval)
-        if end_s <= now_s:
+        # A timer may come late, and the clock may be put forward by a year.
+        start_s = max(start_s, start_before(bucket_start_s(now_s, interval), interval, _MOST_CLOSED_CANDLES))
+        while (end_s := next_bucket_s(start_s, interval)) <= now_s:
             closed = market.candles.current(interval, start_s)
             yield Frame(subscription, kline_data(market.instrument, closed, end_s, now_us, is_closed=True))
-            start_s = bucket_start_s(now_s, interval)
-            end_s = next_bucket_s(start_s, interval)
+            start_s = end_s
         if market.symbol in self._traded:
             candle = market.candles.current(interval, start_s)
             if candle.trades:

@@ -134,6 +134,25 @@ async def test_an_answer_that_fails_is_asked_again_and_the_feed_is_not_ready_bef
         assert len(klines_asked(here)) == 2
 
 
+async def test_a_bucket_that_the_stream_leaves_out_is_asked_for(no_lag: None) -> None:
+    """Only where it also tells of buckets without trades: then leaving one out says that something was lost."""
+    kept: list[Any] = []
+
+    def leave_out(connection: Connection, frame: Any) -> Iterable[Any]:
+        lost = frame["data"]["n"] > 0
+        (kept if lost else []).append(frame)
+        return [] if lost else [frame]
+
+    async with market(with_double=True) as (here, feeds):
+        feed = await feeds.ready(interval="1s", max_records=60)
+        here.double.on_server_frame = leave_out
+        await until(lambda: feed._tells_empty_buckets, LONG)
+        trade(here, "154")
+        await until(lambda: kept, LONG)
+        await is_true(here, feed, KlineInterval.SECOND_1)
+        assert 154.0 in {row[4] for row in seen(feed)}
+
+
 async def test_an_unreadable_message_has_the_candles_asked_for(caplog: pytest.LogCaptureFixture) -> None:
     def garble(connection: Connection, frame: Any) -> Iterable[Any]:
         return [{**frame, "data": {**frame["data"], "c": "many"}}] if "data" in frame else [frame]

@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,7 +20,7 @@ from backpack_connector.demo.comparison import compare_books, compare_equity
 from backpack_connector.demo.exchange import COLLATERAL, Simulator, start_simulator
 from backpack_connector.demo.figures import Books
 from backpack_connector.demo.hbot import Hbot
-from backpack_connector.demo.home import Home, make_home
+from backpack_connector.demo.home import Home, find_templates, make_home
 from backpack_connector.demo.processes import Programs, adopt_orphans, collect, is_pid_alive, pids_in
 from backpack_connector.demo.records import Journal, read_trades_database
 from backpack_connector.demo.story import bot_environment
@@ -106,6 +106,14 @@ class Place:
             {key: str(value) if isinstance(value, Decimal) else value for key, value in values.items()}
         )
         (self.home.folder / "conf" / folder / name).write_text(text)
+
+    def take_template(self, path: str, changes: Mapping[str, str]) -> None:
+        """Put a template where Hummingbot looks for it, under the bot's name, with some of its lines changed."""
+        text = (find_templates() / path).read_text()
+        for old, new in changes.items():
+            assert text.count(f"\n{old}\n") == 1, old
+            text = text.replace(f"\n{old}\n", f"\n{new}\n")
+        (self.home.folder / "conf" / Path(path).parent / self.bot.configuration).write_text(text)
 
     def install(self, script: str, folder: str = "scripts") -> None:
         """Copy a script of the tests to where Hummingbot looks for it."""

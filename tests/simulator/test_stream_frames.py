@@ -160,6 +160,20 @@ def test_a_candle_is_closed_once_and_empty_buckets_are_closed_too() -> None:
     assert KlineInterval.MINUTE_1.value == "1m"
 
 
+def test_a_late_timer_leaves_no_candle_out_and_a_year_does_not_close_millions() -> None:
+    clock = FakeClock(1_790_913_600 * 10**6)
+    exchange = new_exchange(clock)
+    feeds = Feeds(exchange, lambda subscription: subscription == (None, f"kline.1s.{SYMBOL}"), clock)
+    exchange.place("x", limit("Ask", "150", "1"))
+    clock.advance_s(1)
+    list(feeds.on_events(exchange.place("y", market("Bid", "1")).events))
+    clock.advance_s(2)
+    told = [(frame.data["t"][-2:], frame.data["n"], frame.data["X"]) for frame in feeds.on_second()]
+    assert told == [("00", 0, True), ("01", 1, True), ("02", 0, True)]
+    clock.advance_s(365 * 24 * 3600)
+    assert len(list(feeds.on_second())) == 60
+
+
 async def test_private_streams_tell_of_orders_and_balances(
     simulator: Simulator, stream: Stream, alice: Client, bob: Client
 ) -> None:
