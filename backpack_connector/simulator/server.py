@@ -158,7 +158,7 @@ class Simulator:
         try:
             await site.start()
         except OSError:
-            await self._runner.cleanup()
+            await self.stop()
             raise
         self.port = self._runner.addresses[0][1]
         self._timers = [

@@ -31,7 +31,7 @@ DERIVED: dict[str, frozenset[str]] = {
     "MovableClock": frozenset({"_clock"}),  # the machine's
     "PerpetualPrices": frozenset({"_instrument"}),  # comes with the package, or from the tape
     "Rfqs": frozenset({"instruments"}),
-    "TradedMarket": frozenset({"instrument"}),
+    "TradedMarket": frozenset({"instrument", "is_listed", "state"}),  # as listed; only faults change that
     "Vault": frozenset({"terms"}),  # comes with the package
 }
 """Attributes that are not kept, by class: the constructor makes them again."""

@@ -181,15 +181,15 @@ class Encoder:
                 self._refer(field, "")
 
     def _forget_unreached(self) -> None:
-        for identity, known in list(self._known.items()):
-            if known.round != self._round and not known.pins:
-                del self._known[identity]
-                self._changes.records[known.key] = None
         for key, long in list(self._longs.items()):
             if long.round != self._round:
                 for segment in self._longs.pop(key).segments.values():
                     self._unpin(segment)
                 self._changes.segments.update(dict.fromkeys(((key, number) for number in long.segments), None))
+        for identity, known in list(self._known.items()):
+            if known.round != self._round and not known.pins:
+                del self._known[identity]
+                self._changes.records[known.key] = None
 
     def _refer(self, value: Any, path: str) -> list[Any]:
         """Return a reference to an object's record, and have it looked at once in this round."""

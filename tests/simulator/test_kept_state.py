@@ -10,10 +10,12 @@ from typing import Any
 import aiohttp
 import pytest
 
+from backpack_connector.protocol.enums import OrderBookState
 from backpack_connector.protocol.errors import ConfigurationError
 from backpack_connector.simulator import running_simulator, state_classes
 from backpack_connector.simulator.background import MAKER_ACCOUNT, Background
 from backpack_connector.simulator.equity import EquityCurves
+from backpack_connector.simulator.faults_kinds import Fault, FaultKind
 from backpack_connector.simulator.kept_state import KeptState
 from backpack_connector.simulator.markets import load_instruments
 from backpack_connector.simulator.replay import Tape, TapeOptions
@@ -58,16 +60,40 @@ async def test_a_restart_keeps_everything(tmp_path: Path, http: aiohttp.ClientSe
 
 
 async def test_a_restart_goes_on_with_flow_seed_and_past(tmp_path: Path) -> None:
-    async with running_simulator(seed=5, state_folder=tmp_path) as first:
-        await asyncio.sleep(0)
-        market = first.exchange.markets["SOL_USDC"]
-        past = [row.close for row in market.candles.past(START_US // 10**6 - 9_000, START_US // 10**6)]  # type: ignore[misc]
-    async with running_simulator(seed=6, state_folder=tmp_path) as second:
+    def past_of(running: Simulator) -> list[Any]:
+        past = running.exchange.markets["SOL_USDC"].candles.past
+        assert past is not None
+        start_s = START_US // 10**6
+        return [row.close for row in past(start_s - 9_000, start_s)]
+
+    clock = FakeClock()
+    async with running_simulator(seed=5, state_folder=tmp_path, clock=clock) as first:
+        past = past_of(first)
+    clock.advance_s(90_000)
+    async with running_simulator(seed=6, state_folder=tmp_path, clock=clock) as second:
         assert second.seed == 5
-        market = second.exchange.markets["SOL_USDC"]
-        assert [row.close for row in market.candles.past(START_US // 10**6 - 9_000, START_US // 10**6)] == past  # type: ignore[misc]
-        assert market.book.touch[0] is not None
+        assert past_of(second) == past
+        assert second.exchange.markets["SOL_USDC"].book.touch[0] is not None
         assert_sound(second.exchange)
+
+
+async def test_faults_end_with_the_simulator(tmp_path: Path) -> None:
+    for _ in range(2):
+        async with running_simulator(background=False, state_folder=tmp_path) as running:
+            market = running.exchange.markets["SOL_USDC"]
+            assert (market.state, market.is_listed) == (OrderBookState.OPEN, True)
+            running.faults.inject(Fault(kind=FaultKind.MARKET_UNLISTED, market="SOL_USDC"))
+            assert (market.state, market.is_listed) == (OrderBookState.CLOSED, False)
+            assert running._kept is not None
+            running._kept.save()
+
+
+async def test_a_port_that_is_taken_leaves_the_folder_free(tmp_path: Path) -> None:
+    async with running_simulator(background=False) as other:
+        with pytest.raises(OSError, match="in use"):
+            await Simulator(port=other.port, background=False, state_folder=tmp_path).start()
+    async with running_simulator(background=False, state_folder=tmp_path):
+        pass
 
 
 async def test_the_flow_can_be_left_out_and_come_back(tmp_path: Path) -> None:

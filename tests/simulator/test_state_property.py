@@ -1,6 +1,7 @@
 """Whatever has happened: what was kept makes the same exchange again, which goes on in the same way."""
 
 import random
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
@@ -15,10 +16,12 @@ from tests.simulator import test_futures_property as futures
 from tests.simulator import test_lending_property as lending
 from tests.simulator import test_triggers_property as triggers
 from tests.simulator.state_support import Keeper, truth, whole
+from tests.simulator.state_world import Everything
 from tests.simulator.support import FakeClock, assert_sound, limit, new_exchange
 
 Act = Callable[[Any, random.Random], None]
 WORLDS: dict[str, tuple[Callable[[], Any], Act]] = {
+    "everything": (Everything, Everything.act),
     "futures": (futures.Futures, futures.act),
     "lending": (lending.Lenders, lending.act),
     "triggers": (triggers.World, triggers.World.act),
@@ -58,7 +61,9 @@ def test_random_actions(name: str, seed: int) -> None:
                 keeper.save()
         keeper.save()
         twin = twin_of(world, make, keeper)
-        assert whole({"exchange": twin.exchange}) == whole({"exchange": world.exchange})
+        records, segments = whole({"exchange": world.exchange})
+        assert whole({"exchange": twin.exchange}) == (records, segments)
+        assert len(keeper.records) == len(records)  # nothing is left of what is gone
         assert truth(twin.exchange) == truth(world.exchange)
         assert_sound(twin.exchange)
         twins_chance = random.Random()
@@ -97,7 +102,7 @@ class Flow:
 def test_the_background_flow_goes_on_with_the_same_chance() -> None:
     flow = Flow(FakeClock(), 1)
     keeper = Keeper(flow.roots)
-    for number in range(120):
+    for number in range(90):
         flow.step(number)
         keeper.save()
     twin = Flow(FakeClock(flow.clock()), 7)
@@ -105,17 +110,67 @@ def test_the_background_flow_goes_on_with_the_same_chance() -> None:
     assert whole(twin.roots) == whole(flow.roots)
     user = twin.exchange.open_account("user")
     assert len(user.fills) > 2
-    assert len(user.orders) > 50
+    assert len(user.orders) > 40
     for number in range(40):
         assert twin.step(number) == flow.step(number)
     assert whole(twin.roots) == whole(flow.roots)
     assert_sound(twin.exchange)
 
 
+def test_the_world_with_everything_has_everything() -> None:
+    world, chance = Everything(), random.Random(1)
+    names: set[str] = set()
+    keeper = Keeper({"exchange": world.exchange})
+    for _ in range(250):
+        world.act(chance)
+        changes = keeper.save()
+        for text in (*changes.records.values(), *changes.segments.values()):
+            names.update(name.decode() for name in re.findall(rb'"simulator\.[a-z_]+\.([A-Za-z]+)"', text or b""))
+    assert {"Strategy", "Rfq", "Quote", "RfqFill", "Deposit", "Withdrawal", "WithdrawalDelay", "KnownAddress"} <= names
+    assert {"Mint", "Redeem", "Snapshot", "Loan", "LoanMovement", "InterestPayment", "Position", "Posting"} <= names
+    assert {"Account", "Level", "Order", "Fill", "Balance", "PublicTrade", "Candle", "FundingPayment"} <= names
+
+
+def test_what_is_gone_from_a_long_history_is_gone_from_the_store() -> None:
+    flow = Flow(FakeClock(), 1)
+    keeper = Keeper(flow.roots)
+    orders = flow.exchange.open_account("user").orders
+    for _ in range(3 * state_encoding.SEGMENT):
+        flow.exchange.place("user", limit("Bid", "100", "0.1"))
+        flow.exchange.cancel_all("user", "SOL_USDC")
+    keeper.save()
+    count = len(keeper.records)
+    for order_id in list(orders)[: state_encoding.SEGMENT + 5]:
+        del orders[order_id]
+    keeper.save()
+    assert len(keeper.records) == count - state_encoding.SEGMENT - 5
+    orders.clear()
+    keeper.save()
+    assert len(keeper.records) == len(whole(flow.roots)[0])
+    assert not [key for key in keeper.segments if "orders" in key[0]]
+
+
+def test_containers_that_parts_share_stay_shared() -> None:
+    def shared() -> tuple[Exchange, dict[str, Any]]:
+        exchange = new_exchange()
+        both: dict[str, Any] = {}
+        exchange.risk.some = exchange.lending.same = both  # type: ignore[attr-defined]
+        return exchange, both
+
+    exchange, both = shared()
+    both["a"] = 1
+    keeper = Keeper({"exchange": exchange})
+    keeper.save()
+    again, other = shared()
+    keeper.load({"exchange": again})
+    assert other == {"a": 1}
+    assert again.risk.some is again.lending.same is other  # type: ignore[attr-defined]
+
+
 def test_a_save_writes_what_has_changed_and_no_more() -> None:
     flow = Flow(FakeClock(), 1)
     keeper = Keeper(flow.roots)
-    for number in range(800):
+    for number in range(3 * 4 * 70):
         flow.step(number)
     first = keeper.save()
     assert not keeper.save()
