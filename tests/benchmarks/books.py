@@ -29,6 +29,7 @@ class _Tracking:
             if time.monotonic() > end:
                 raise TimeoutError("the books did not get ready")
             await asyncio.sleep(0.005)
+        del tracker._sleep  # otherwise whoever asks for something each minute does so all the time, at our cost
         self.books = [tracker.order_books[pair] for pair in self.side.pairs]
 
     def has_reached(self, last_ids: dict[str, int]) -> bool:
