@@ -2,7 +2,7 @@
 
 REASONS: dict[tuple[str, str], str] = {
     ("books-small", "us"): (
-        "0.85 us are msgspec, 1.1 us Hummingbot's own book, and some 0.7 us Python between them; less takes compiled code."
+        "0.85 us are msgspec, 1.1 us Hummingbot's own book, 0.7 us Python in between; less takes compiled code."
     ),
     ("books-small", "single_us"): "As above, and a frame that comes alone finds cold caches.",
     ("books-large", "us"): (
