@@ -26,6 +26,8 @@ from .refusals import Refusal
 from .traded_market import TradedMarket
 
 STEP_US = MICROSECONDS_PER_SECOND // 4
+LOOK_US = STEP_US // 10
+"""How often to look what is due."""
 _MAX_STEPS_AT_ONCE = 8
 
 MAKER_ACCOUNT = "background-maker"
@@ -219,7 +221,11 @@ class Background:
 
     def __init__(self, exchange: Exchange, seed: int, now_us: int, taped: Container[str] = ()) -> None:
         """Open the accounts; markets that are `taped` live from their tape, and lead the prices of what they trade."""
-        self._next_step_us = now_us
+        self._step_us = now_us
+        """When the present step has begun, or the next one will."""
+        self._turn = 0
+        """Which market is next."""
+        self._between_us = 0
         chance = random.Random(seed)
         open_markets = [
             market
@@ -246,14 +252,23 @@ class Background:
                 self._exchange.accounts.open_background(account_id, now_us, deposits)
 
     def advance(self, now_us: int) -> Iterator[Execution]:
-        """Do all steps that are due; after a long pause, as of a sleeping laptop, only the last few."""
-        self._next_step_us = max(self._next_step_us, now_us - _MAX_STEPS_AT_ONCE * STEP_US)
-        while self._next_step_us <= now_us:
-            self._next_step_us += STEP_US
-            for underlying in self._underlyings:
-                underlying.step()
-            for flow in self._flows:
-                yield from flow.step()
+        """Do everything that is due; after a long pause, as of a sleeping laptop, only the last few steps.
+
+        The first step fills all books at once. From then on the markets act one after the other: all at the same
+        moment would keep requests waiting, with ninety markets for a tenth of a second.
+        """
+        oldest_us = now_us - _MAX_STEPS_AT_ONCE * STEP_US
+        if self._step_us < oldest_us:
+            self._step_us, self._turn = oldest_us, 0
+        while self._flows and self._step_us + self._turn * self._between_us <= now_us:
+            if self._turn == 0:
+                for underlying in self._underlyings:
+                    underlying.step()
+            flow = self._flows[self._turn]
+            self._turn += 1
+            if self._turn == len(self._flows):
+                self._step_us, self._turn, self._between_us = self._step_us + STEP_US, 0, STEP_US // len(self._flows)
+            yield from flow.step()
 
 
 def resume(exchange: Exchange, background: Background | None, now_us: int) -> None:

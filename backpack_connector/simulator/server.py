@@ -19,7 +19,7 @@ from backpack_connector.protocol.units import MICROSECONDS_PER_SECOND, decimal_t
 from .accounts import DEFAULT_FAUCET
 from .answers import CACHING, Answer, Prepared
 from .authentication import authenticate_request
-from .background import STEP_US, Background, resume
+from .background import LOOK_US, Background, resume
 from .clock import Clock, MovableClock, ms_from_us, wall_clock_us
 from .control import read_advance, read_index_price
 from .engine import Exchange
@@ -168,7 +168,7 @@ class Simulator:
                 for window in DEPTH_WINDOWS_MS
             ),
         ]
-        for others, step_s in ((self.replay, REPLAY_STEP_S), (self._background, STEP_US / MICROSECONDS_PER_SECOND)):
+        for others, step_s in ((self.replay, REPLAY_STEP_S), (self._background, LOOK_US / MICROSECONDS_PER_SECOND)):
             if others is not None:
                 self._advance(others)
                 self._timers.append(self._every(step_s, partial(self._advance, others)))

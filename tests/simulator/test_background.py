@@ -7,9 +7,9 @@ from statistics import mean
 import pytest
 
 from backpack_connector.protocol.enums import OrderBookState, Side
-from backpack_connector.simulator.background import MAKER_ACCOUNT, STEP_US, TAKER_ACCOUNT, Background
+from backpack_connector.simulator.background import LOOK_US, MAKER_ACCOUNT, STEP_US, TAKER_ACCOUNT, Background
 from backpack_connector.simulator.engine import Exchange
-from backpack_connector.simulator.events import Event
+from backpack_connector.simulator.events import Event, LevelChanged
 from backpack_connector.simulator.refusals import Refusal
 from tests.simulator.support import START_US, SYMBOL, FakeClock, assert_sound, limit, new_exchange
 
@@ -102,6 +102,27 @@ def test_an_order_that_the_price_has_passed_is_taken() -> None:
     order = exchange.place("bot", limit("Bid", "152", "1")).order
     list(background.advance(clock()))
     assert order.order_id not in exchange.open_account("bot").open_orders
+
+
+def test_markets_act_one_after_the_other_within_a_step_and_all_at_the_first() -> None:
+    clock = FakeClock()
+    exchange = new_exchange(clock)
+    background = Background(exchange, 1, clock())
+
+    def acting() -> list[str]:
+        events = [event for execution in background.advance(clock()) for event in execution.events]
+        return list(dict.fromkeys(event.symbol for event in events if isinstance(event, LevelChanged)))
+
+    assert acting() == OPEN
+    clock.now_us += STEP_US
+    assert acting() == OPEN[:1]
+    for _ in range(3):
+        seen = []
+        for _ in range(STEP_US // LOOK_US):
+            clock.now_us += LOOK_US
+            seen.append(acting())
+        assert max(len(symbols) for symbols in seen) <= 2
+        assert [symbol for symbols in seen for symbol in symbols] == [*OPEN[1:], *OPEN[:1]]
 
 
 def test_a_pause_is_not_made_up_for() -> None:
