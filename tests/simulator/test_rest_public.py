@@ -155,7 +155,7 @@ async def test_captured_errors_come_back_word_for_word(
 async def test_unknown_paths_and_methods(simulator: Simulator, http: aiohttp.ClientSession) -> None:
     async with http.get(f"{simulator.rest_url}/api/v1/nope") as response:
         assert (response.status, response.content_type, await response.text()) == (404, "text/plain", "not found")
-    async with http.get(simulator.rest_url) as response:
+    async with http.get(f"{simulator.rest_url}/nope") as response:
         assert (response.status, await response.text()) == (404, "not found")
     async with http.post(f"{simulator.rest_url}/api/v1/depth") as response:
         assert response.status == 405
