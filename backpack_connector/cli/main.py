@@ -21,7 +21,6 @@ app = typer.Typer(
     name="backpack",
     cls=Root,
     help="Backpack exchange connectors for Hummingbot.",
-    add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

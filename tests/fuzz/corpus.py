@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+from backpack_connector.protocol.operations import OPERATIONS
 from tests.fuzz.mutations import unexpected_values
-from tests.fuzz.targets import KEY, SECRET, encoded
+from tests.fuzz.targets import CLIENT_OPERATIONS, KEY, SECRET, encoded
 from tests.protocol.samples import body, frame, names
+from tests.protocol.schemas import answer_schema, example, official_operations
 
 ORDER = {"symbol": "SOL_USDC", "side": "Bid", "orderType": "Limit", "price": "100", "quantity": "1", "clientId": 5}
 FAULT = [{"kind": "answer_lost", "operations": ["execute_order"], "probability": 0.5, "count": 1, "seed": 1}]
@@ -38,6 +40,22 @@ def _answers() -> Iterator[bytes]:
 def _frames() -> Iterator[bytes]:
     for name in names("ws"):
         yield encoded(frame(name))
+
+
+def _client_answers() -> Iterator[bytes]:
+    for number, operation_id in enumerate(CLIENT_OPERATIONS):
+        schema = answer_schema(operation_id) if operation_id in official_operations() else None
+        if schema is not None:
+            yield bytes([number]) + encoded(example(schema, has_optional=True))
+
+
+def _client_inputs() -> Iterator[bytes]:
+    for number, row in enumerate(OPERATIONS.values()):
+        words = {one.name: one.words[0] if one.words else "7" for one in row.parameters}
+        given = [words] if row.operation_id == "execute_order_batch" else words
+        yield bytes([number]) + encoded(given)
+    order = {"symbol": "SOL_USDC", "side": "Bid", "orderType": "Limit", "price": "1e-8", "quantity": "0,5"}
+    yield bytes([CLIENT_OPERATIONS.index("execute_order")]) + encoded(order)
 
 
 def _keys() -> Iterator[bytes]:
@@ -77,6 +95,9 @@ def _journals() -> Iterator[bytes]:
 
 
 _INPUTS = {
+    "client_answer": _client_answers,
+    "client_frame": _frames,
+    "client_input": _client_inputs,
     "order_options": _options,
     "journal_file": _journals,
     "rest_answer": _answers,

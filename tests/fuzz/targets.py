@@ -17,6 +17,8 @@ from typing import Any
 
 import msgspec
 
+from backpack_connector.client.stream import event_of
+from backpack_connector.client.stream_events import Received
 from backpack_connector.order_journal import OrderRecord, read_lines
 from backpack_connector.protocol import futures, models, units
 from backpack_connector.protocol.book_levels import (
@@ -27,10 +29,12 @@ from backpack_connector.protocol.book_levels import (
     read_quick_depth_frame,
 )
 from backpack_connector.protocol.depth import DepthSequence
+from backpack_connector.protocol.endpoints import endpoint
 from backpack_connector.protocol.enums import MarketType
 from backpack_connector.protocol.errors import BackpackError, ConfigurationError, RequestError, error_from_answer, shown
 from backpack_connector.protocol.messages import DepthUpdate, decoded_frame, parse_message
-from backpack_connector.protocol.rest import read_response, read_server_time
+from backpack_connector.protocol.operations import OPERATIONS, checked_fields, checked_orders, read_result
+from backpack_connector.protocol.rest import build_request, read_response, read_server_time
 from backpack_connector.protocol.signing import Credentials, generate_key_pair, is_signed_by
 from backpack_connector.protocol.streams import split_stream_name
 from backpack_connector.protocol.symbols import symbol_of, trading_pair_of
@@ -347,7 +351,50 @@ def journal_file(data: bytes) -> None:
         os.close(descriptor)
 
 
+def client_answer(data: bytes) -> None:
+    """The body of an answer, as the client reads it; the first byte says of which operation."""
+    operation_id = _operation_of(data)
+    try:
+        look_at(read_result(operation_id, read_response(operation_id, 200, _text(data[1:]))))
+    except BackpackError as error:
+        check_error(error)
+
+
+def client_frame(data: bytes) -> None:
+    """The text of a frame, as the client's streams read it."""
+    event = event_of(_text(data))
+    if isinstance(event, Received):
+        look_at(event.message if isinstance(event.message, WireStruct) else None)
+    else:
+        reason = getattr(event, "reason", getattr(event, "message", ""))
+        demand(len(reason) <= LONGEST_MESSAGE, f"the reason {reason[:200]!r}")
+
+
+def client_input(data: bytes) -> None:
+    """What a user gives for an operation; the first byte says for which. What is sent is plain, whatever it was."""
+    operation_id = _operation_of(data)
+    try:
+        given = decoded_frame(_text(data[1:]))
+        if operation_id == "execute_order_batch":
+            parameters: Any = checked_orders(given)
+        else:
+            parameters = checked_fields(operation_id, given if isinstance(given, dict) else {"symbol": given})
+        build_request(endpoint(operation_id), parameters, credentials=_CREDENTIALS, timestamp_ms=1)
+    except BackpackError as error:
+        check_error(error, SECRET)
+
+
+def _operation_of(data: bytes) -> str:
+    return CLIENT_OPERATIONS[(data[0] if data else 0) % len(CLIENT_OPERATIONS)]
+
+
+CLIENT_OPERATIONS = tuple(OPERATIONS)
+_CREDENTIALS = Credentials(KEY, SECRET)
+
 _ALL = (
+    client_answer,
+    client_frame,
+    client_input,
     rest_answer,
     stream_frame,
     connect_input,
