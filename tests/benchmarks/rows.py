@@ -86,7 +86,7 @@ EXPERIMENTS = [
                {"count": 10, "pairs": 2}, rounds=9),
     Experiment("stream-5000", "stream", {"count": 15_000, "rate": 5_000, "burst": 20_000, **_TWENTY},
                {"count": 40, "rate": 2_000, "burst": 40, "pairs": 2}, rounds=5),
-    Experiment("stream-1000", "stream", {"count": 15_000, "rate": 1_000, "burst": 0, **_TWENTY},
+    Experiment("stream-1000", "stream", {"count": 10_000, "rate": 1_000, "burst": 0, **_TWENTY},
                {"count": 20, "pairs": 2}, rounds=3),
     Experiment("fills", "fills", {"count": 1_000}, {"count": 5, "crowd": 20}, rounds=9),
     Experiment("balance", "balance", {"count": 200}, {"count": 5, "crowd": 20}, rounds=9),
