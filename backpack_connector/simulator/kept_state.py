@@ -8,7 +8,8 @@ start the full hours that have passed are made up for, as after a sleep of the m
 
 import logging
 import sqlite3
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,8 @@ from .state_store import StateStore
 
 SAVE_INTERVAL_S = 0.08
 """How often it is looked for changes: what was answered a tenth of a second ago is safe."""
+_PAUSE_SHARE = 3
+"""A pause after a save is at least so many times as long as the save: some hundred markets are saved less often."""
 
 _logger = logging.getLogger(__name__)
 
@@ -30,7 +33,14 @@ _logger = logging.getLogger(__name__)
 class KeptState:
     """The state in one folder, and the exchange that it belongs to."""
 
-    def __init__(self, folder: Path, instruments: Sequence[Instrument], seed: int, now_us: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        instruments: Sequence[Instrument],
+        seed: int,
+        now_us: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Open the folder; a new one begins with the given seed and time.
 
         Raises:   ConfigurationError when it cannot be used, or was kept by another version or with other markets.
@@ -39,6 +49,8 @@ class KeptState:
         self._store = StateStore(folder)
         self._encoder: Encoder | None = None
         self._roots: Roots = {}
+        self._monotonic = monotonic
+        self._next_s = monotonic()
         about = self._store.about()
         self._is_new = not about
         self._about = {
@@ -81,8 +93,12 @@ class KeptState:
         self._roots = roots
 
     def tick(self) -> tuple[()]:
-        """Save, as an action of a timer."""
-        self.save()
+        """Save, as an action of a timer; with a state so large that this would take most of the time, less often."""
+        started_s = self._monotonic()
+        if started_s >= self._next_s:
+            self.save()
+            ended_s = self._monotonic()
+            self._next_s = ended_s + _PAUSE_SHARE * (ended_s - started_s)
         return ()
 
     def save(self) -> None:

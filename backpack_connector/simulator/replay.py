@@ -41,6 +41,8 @@ _LONGEST_STEP_US = MICROSECONDS_PER_SECOND
 _ROWS_OF_OPENING = 200_000
 """How far into a tape its opening is looked for."""
 
+_MOST_MAGNITUDE, _MOST_PLACES = 15, 28
+_UNREADABLE = (BackpackError, msgspec.MsgspecError, ValueError, RecursionError)
 _LEAST_SPEED, _MOST_SPEED = 0.01, 1_000.0
 
 
@@ -118,7 +120,7 @@ class Tape:
 def _listings(row: TapeRow) -> dict[str, Mapping[str, Any]]:
     try:
         return {listing["symbol"]: listing for listing in msgspec.json.decode(row.body)}
-    except (msgspec.MsgspecError, TypeError, KeyError):
+    except (*_UNREADABLE, TypeError, KeyError):
         return {}
 
 
@@ -139,7 +141,7 @@ def _middle(row: TapeRow) -> Decimal | None:
     try:
         book = _snapshot(row)
         return (decimal_from_text(book.bids[-1][0]) + decimal_from_text(book.asks[0][0])) / 2
-    except (BackpackError, msgspec.MsgspecError, IndexError):
+    except (*_UNREADABLE, IndexError):
         return None
 
 
@@ -177,6 +179,7 @@ class _TapedMarket:
 
     def trade(self, trade: PublicTrade) -> Iterator[Execution]:
         """Repeat a trade."""
+        _check(trade.price, trade.quantity)
         if self._leads:
             _move(self._market.underlying, trade.price)
         maker_side = Side.BID if trade.is_buyer_maker else Side.ASK
@@ -188,9 +191,10 @@ class _TapedMarket:
         if prices is None:
             return
         index_price = prices.index_price if update.index_price is None else update.index_price
-        if index_price > 0 and update.mark_price > 0:
-            prices.told = ToldPrices(index_price, update.mark_price, update.funding_rate)
-            _move(self._market.underlying, index_price)
+        for price in (index_price, update.mark_price):
+            _check(price, price)
+        prices.told = ToldPrices(index_price, update.mark_price, update.funding_rate)
+        _move(self._market.underlying, index_price)
 
 
 def _engine_us(message: DepthUpdate | PublicTrade) -> int:
@@ -204,9 +208,19 @@ def _levels(book: DepthSnapshot | DepthUpdate) -> list[tuple[Side, Decimal, Deci
         for side, rows in sides
         for price, quantity in rows
     ]
-    if any(price <= 0 or quantity < 0 for _, price, quantity in rows):
-        raise ValueError("a level with a price or a quantity that cannot be")
+    for _, price, quantity in rows:
+        _check(price, quantity)
     return rows
+
+
+def _check(price: Decimal, quantity: Decimal) -> None:
+    """Refuse numbers with which nothing could be computed exactly (ledger.EXACT)."""
+    for number in (price, quantity):
+        exponent = number.as_tuple().exponent
+        if number < 0 or number.adjusted() > _MOST_MAGNITUDE or int(exponent) < -_MOST_PLACES:
+            raise ValueError("a price or a quantity that cannot be")
+    if not price:
+        raise ValueError("a price of nothing")
 
 
 def _move(underlying: Underlying, price: Decimal) -> None:
@@ -247,6 +261,16 @@ class Replay:
         """Return how far into the tape it is, in seconds of the tape."""
         return (self._last_us - self._begun_us) * self._tape.options.speed / MICROSECONDS_PER_SECOND
 
+    def payload(self) -> dict[str, Any]:
+        """Return where the tape is, for who looks at the simulator."""
+        return {
+            "isOver": self.is_over,
+            "positionSeconds": round(self.position_s, 3),
+            "rounds": self.rounds,
+            "symbols": sorted(self.symbols),
+            "unreadable": self.unreadable,
+        }
+
     def advance(self, now_us: int) -> Iterator[Execution]:
         """Do what is due by now. The caller reads it to the end."""
         pause_us = now_us - self._last_us - _LONGEST_STEP_US
@@ -268,7 +292,7 @@ class Replay:
     def _play(self, row: TapeRow) -> Iterator[Execution]:
         try:
             action = self._action(row)
-        except (BackpackError, msgspec.MsgspecError, ValueError):
+        except _UNREADABLE:
             self.unreadable += 1
             return
         yield from action
@@ -276,7 +300,7 @@ class Replay:
     def _action(self, row: TapeRow) -> Iterator[Execution]:
         """Return what a row does; nothing for what the simulator makes itself.
 
-        Raises:   BackpackError, MsgspecError or ValueError when the row cannot be read.
+        Raises:   one of `_UNREADABLE` when the row cannot be read.
         """
         symbol = _snapshot_symbol(row)
         if symbol is not None and symbol in self._markets:

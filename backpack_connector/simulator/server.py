@@ -277,7 +277,7 @@ class Simulator:
     async def _truth(self, request: web.Request) -> web.Response:
         check_is_local(request)
         truth = truth_payload(self.exchange, seed=self.seed, now_us=self._clock(), account_id=account_in(request))
-        return _json_response(truth)
+        return _json_response(truth if self.replay is None else {**truth, "tape": self.replay.payload()})
 
     def _overview(self, account_id: str | None) -> Json:
         return overview_payload(

@@ -106,6 +106,7 @@ async def test_it_stops_when_the_time_is_up(simulator: Simulator, tmp_path: Path
         (["capture", "new", "--symbols", ",", "--url", "http://127.0.0.1:1"], "Name at least one market", 1),
         (["simulate", "--tape", "none"], "The tape none cannot be read: No such file or directory.", 1),
         (["simulate", "--tape", "{file}"], "is no tape; `backpack capture` makes one.", 1),
+        (["simulate", "--state", "{file}"], "The state cannot be kept in file: File exists.", 1),
         (["simulate", "--loop"], "There is no tape to loop or to speed up; name one with --tape.", 1),
         (["simulate", "--tape", "{file}", "--speed", "0"], "The speed must be from 0.01 to 1000", 1),
     ],

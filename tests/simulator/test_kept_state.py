@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -126,13 +127,15 @@ async def test_a_change_is_on_the_disk_at_once_and_not_only_at_the_end(tmp_path:
             raise AssertionError("nothing was written")
 
 
-async def test_a_tape_goes_with_its_state(tmp_path: Path) -> None:
+async def test_a_tape_goes_with_its_state(tmp_path: Path, http: aiohttp.ClientSession) -> None:
     tape = Tape(TapeOptions(build.TAPE, speed=1_000.0))
     async with running_simulator(background=False, tape=tape, state_folder=tmp_path) as first:
         for _ in range(500):
             if first.replay is not None and first.replay.is_over:
                 break
             await asyncio.sleep(0.01)
+        async with http.get(f"{first.rest_url}/simulator/truth") as answer:
+            assert (await answer.json())["tape"]["rounds"] == 1
         first.exchange.place("user", limit("Bid", "86781.5", "1", symbol="BTC_USDC_PERP"))
     async with running_simulator(background=False, tape=tape, state_folder=tmp_path) as second:
         assert second.exchange.net_quantity("user", "BTC_USDC_PERP") == 1
@@ -272,6 +275,25 @@ def test_a_save_that_fails_is_said_once_and_made_up_for(
     state.attach({"exchange": again})
     state.close()
     assert whole({"exchange": again}) == whole({"exchange": exchange})
+
+
+def test_a_save_that_takes_long_makes_the_pauses_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s, saves = [100.0], []
+    state = KeptState(tmp_path, load_instruments(), 1, START_US, lambda: now_s[0])
+    state.attach({"exchange": new_exchange()})
+
+    def save(_: KeptState) -> None:
+        saves.append(now_s[0])
+        now_s[0] += 0.5
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KeptState, "save", save)
+        for _ in range(60):
+            state.tick()
+            now_s[0] += 0.1
+    assert all(1.99 < later - earlier < 2.2 for earlier, later in pairwise(saves))
+    assert len(saves) > 2
+    state.close()
 
 
 def test_the_store_writes_all_or_nothing(tmp_path: Path) -> None:
