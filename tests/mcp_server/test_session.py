@@ -52,6 +52,16 @@ async def test_an_order_is_placed_found_and_cancelled(new_session: Any) -> None:
     assert used["session_notional_usdc"] == "50"
 
 
+async def test_a_batch_tells_the_fate_of_each_order(new_session: Any) -> None:
+    session = await new_session(*TRADING)
+    too_much = {"symbol": "BTC_USDC", "side": "Ask", "order_type": "Limit", "quantity": "0.0001", "price": "100000"}
+    placed, refused = await done(session, "order_batch", orders=[ORDER, {**too_much, "reduce_only": True}])
+    assert placed["price"] == "100"
+    assert placed["clientId"]
+    assert refused["executed"] == "no"
+    assert session.limits.spent == 60
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments"),
     [

@@ -1,10 +1,13 @@
 """The server as an agent meets it: a process of its own, spoken to with the SDK's client over stdio."""
 
+import asyncio
 from pathlib import Path
 
 import psutil
 import pytest
 
+from backpack_connector.client.rest import BackpackClient
+from backpack_connector.protocol.signing import Credentials, generate_key_pair
 from backpack_connector.simulator import Simulator
 from tests.mcp_server.conftest import Connect
 
@@ -22,6 +25,28 @@ async def test_an_agent_reads_the_market_and_the_account(connect: Connect, mode:
         assert market.structured_content["data"]["symbol"] == "SOL_USDC"
         balances = await client.call_tool("account_balances", {})
         assert "USDC" in balances.structured_content["data"]
+
+
+async def test_an_agent_places_is_filled_and_cancels(connect: Connect, simulator: Simulator) -> None:
+    other = Credentials(*generate_key_pair())
+    async with connect("--allow-trading") as client, BackpackClient(url=simulator.rest_url, credentials=other) as taker:
+        placed = (await client.call_tool("order_create", ORDER)).structured_content["data"]
+        assert placed["status"] == "New"
+        await taker.execute_order("SOL_USDC", "Ask", "Limit", quantity="0.04", price="100", time_in_force="IOC")
+        (fill,) = (await client.call_tool("order_fills", {"symbol": "SOL_USDC"})).structured_content["data"]
+        assert (fill["orderId"], fill["price"], fill["quantity"]) == (placed["id"], "100", "0.04")
+        cancelled = await client.call_tool("order_cancel", {"symbol": "SOL_USDC", "order_id": placed["id"]})
+        assert cancelled.structured_content["data"]["status"] == "Cancelled"
+        (past,) = (await client.call_tool("order_history", {"order_id": placed["id"]})).structured_content["data"]
+        assert (past["status"], past["executedQuantity"]) == ("Cancelled", "0.04")
+
+
+async def test_limits_hold_under_calls_at_the_same_time(connect: Connect) -> None:
+    async with connect("--allow-trading", "--max-session", "30", "--max-orders-per-minute", "100") as client:
+        outcomes = await asyncio.gather(*(client.call_tool("order_create", ORDER) for _ in range(9)))
+        kinds = [one.structured_content["error"]["kind"] for one in outcomes if one.is_error]
+        assert kinds == ["limit_reached"] * 6
+        assert len((await client.call_tool("order_list", {})).structured_content["data"]) == 3
 
 
 async def test_nothing_is_placed_without_permission(connect: Connect, simulator: Simulator) -> None:
