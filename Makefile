@@ -51,6 +51,7 @@ screenshot: environment browser-environment  ## takes the picture of the simulat
 docs: environment  ## writes the parts of README.md and ARCHITECTURE.md that the code determines
 	$(PYTHON) -m tests.client.generated
 	$(PYTHON) -m tests.client.reference
+	$(PYTHON) -m tests.mcp_server.snapshots
 	$(PYTHON) -m tests.cli.reference
 	$(PYTHON) -m tests.documentation
 

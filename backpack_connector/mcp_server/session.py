@@ -18,7 +18,6 @@ from backpack_connector.protocol.errors import (
     BackpackError,
     ConfigurationError,
     OutcomeUnknown,
-    RequestError,
     shown,
 )
 from backpack_connector.protocol.units import decimal_text
@@ -141,8 +140,8 @@ class Session:
             result = await client.call(operation_id, fields)
         except OutcomeUnknown as error:
             return error_of(error) | {"sent": fields}, True
-        except BackpackError as error:
-            if reservation is not None and not _may_be_done(error):
+        except BackpackError:  # refused, or not even sent
+            if reservation is not None:
                 reservation.give_back()
             raise
         return answer_of(result), False
@@ -229,7 +228,3 @@ def _with_id(order: Any) -> Any:
         return order
     without = {name: value for name, value in order.items() if name != "clientId"}
     return without | {"client_id": 1 + secrets.randbelow(_MOST_ID)}
-
-
-def _may_be_done(error: BackpackError) -> bool:
-    return isinstance(error, RequestError) and not error.outcome_known

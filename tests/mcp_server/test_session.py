@@ -106,10 +106,13 @@ async def test_limits_hold_when_orders_come_at_the_same_moment(new_session: Any)
     assert session.limits.spent == 200
 
 
-async def test_a_refused_order_gives_its_room_back(new_session: Any) -> None:
-    session = await new_session(*TRADING, "--max-session", "50")
-    told = await error(session, "order_create", **{**ORDER, "price": "100.001"})  # off the tick
-    assert told["executed"] == "no"
+async def test_a_refused_order_gives_its_room_back(new_session: Any, double: StreamDouble) -> None:
+    session = await new_session(*TRADING, "--max-session", "50", url=double.url)
+    off_the_tick = await error(session, "order_create", **{**ORDER, "price": "90.001"})
+    assert (off_the_tick["executed"], session.limits.spent) == ("no", 0)
+    double.answer_once("execute_order", failure(400, "INSUFFICIENT_FUNDS", "No money"))
+    refused = await error(session, "order_create", **ORDER)
+    assert (refused["executed"], refused["kind"]) == ("no", "insufficient_funds")
     await done(session, "order_create", **ORDER)
 
 

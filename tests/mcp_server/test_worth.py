@@ -79,6 +79,8 @@ async def test_a_quantity_in_quote_units_is_its_own_worth(side: str, client: Bac
 async def test_triggers_and_exits_count_with_their_prices(client: BackpackClient, last: Decimal) -> None:
     waiting = {"trigger_price": last + 20, "trigger_quantity": "2"}
     assert (await placement(client, **market("Bid", **waiting))).worth == 2 * (last + 20)
+    below_bid = {"trigger_price": last - 20, "trigger_quantity": "2"}
+    assert (await placement(client, **market("Bid", **below_bid))).worth == 2 * (last + 2)
     below = {"trigger_price": last - 20, "trigger_quantity": "2"}
     assert (await placement(client, **market("Ask", **below))).worth == 2 * (last + 2)
     exit_above = limit("Bid", last, take_profit_trigger_price=last + 30)
@@ -105,6 +107,8 @@ async def test_a_market_without_any_price_needs_a_limit(client: BackpackClient) 
     assert (await placement(client, **limit("Ask", Decimal(10)))).worth == 20
     with pytest.raises(LimitReached, match="Give a limit price"):
         await placement(client, **market("Ask", quantity="1"))
+    await client.execute_order(SYMBOL, "Bid", "Limit", quantity="1", price="7")
+    assert (await placement(client, **market("Ask", quantity="1"))).worth == 7
 
 
 async def test_assets_are_worth_their_price_in_usdc(client: BackpackClient, last: Decimal) -> None:
