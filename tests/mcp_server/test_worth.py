@@ -107,8 +107,8 @@ async def test_a_market_without_any_price_needs_a_limit(client: BackpackClient) 
     assert (await placement(client, **limit("Ask", Decimal(10)))).worth == 20
     with pytest.raises(LimitReached, match="Give a limit price"):
         await placement(client, **market("Ask", quantity="1"))
-    await client.execute_order(SYMBOL, "Bid", "Limit", quantity="1", price="7")
-    assert (await placement(client, **market("Ask", quantity="1"))).worth == 7
+    await client.execute_order(SYMBOL, "Bid", "Limit", quantity="1", price="140")
+    assert (await placement(client, **market("Ask", quantity="1"))).worth == 140
 
 
 async def test_assets_are_worth_their_price_in_usdc(client: BackpackClient, last: Decimal) -> None:
