@@ -1,7 +1,7 @@
 """Make a command out of an operation of the catalogue: its parameters, its checks, its answer.
 
 Rule 1: what is wrong on the command line is said before keys are looked for, and before anything is sent.
-Rule 2: whatever changes something can be tried with --dry-run, and is confirmed on a terminal.
+Rule 2: whatever changes something can be tried with --dry-run, and is confirmed on a terminal; cancels are not.
 Rule 3: an order is held to the filters of its market, which are asked for first.
 """
 
@@ -94,7 +94,7 @@ def _common_options(command: Command) -> list[inspect.Parameter]:
         options["everything"] = Annotated[bool, everything], False
     if row.effect is not Effect.READS:
         options["dry_run"] = DryRunOption, False
-    if row.effect in (Effect.TRADES, Effect.CONFIGURES):
+    if row.effect in (Effect.TRADES, Effect.CONFIGURES) and not _is_cancel(command.operation_id):
         options["yes"] = YesOption, False
     options.update(form=(FormatOption, "table"), url=(UrlOption, None), simulator=(SimulatorOption, False))
     return [_keyword(name, annotation, default) for name, (annotation, default) in options.items()]
@@ -182,7 +182,7 @@ def perform(operation_id: str, fields: Any, values: dict[str, Any]) -> Any:
             return await request_of(client, operation_id, fields)
         if row.effect is Effect.MOVES_FUNDS:
             confirm_withdrawal(_question(operation_id, fields), url)
-        elif row.effect is not Effect.READS:
+        elif row.effect is not Effect.READS and not _is_cancel(operation_id):
             confirm(_question(operation_id, fields), yes=values.get("yes", False), url=url)
         return await client.call(operation_id, fields, is_raw=True)
 
@@ -222,6 +222,11 @@ async def _hold_to_markets(client: "BackpackClient", operation_id: str, fields: 
     orders = fields if isinstance(fields, list) else [fields]
     await asyncio.gather(*(client.get_market(symbol) for symbol in {order["symbol"] for order in orders}))
     checked(lambda: client.checked(operation_id, fields))
+
+
+def _is_cancel(operation_id: str) -> bool:
+    """Tell whether an operation only takes something back: that must not wait for an answer."""
+    return "cancel" in operation_id
 
 
 async def request_of(client: "BackpackClient", operation_id: str, fields: Any) -> dict[str, Any]:

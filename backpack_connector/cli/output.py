@@ -29,7 +29,7 @@ _NUMBERS = frozenset("0123456789.-%")
 def print_answer(answer: Any, form: Form, columns: Sequence[str] = ()) -> None:
     """Print what an operation answered; `columns` are those of a table, all simple ones when there are none named."""
     if form == "json":
-        print(json.dumps(answer, default=str, indent=2, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
+        print(json.dumps(answer, default=str, indent=2))  # beyond ASCII everything is escaped: rule 2
     elif form == "csv":
         _print_csv(rows_of(answer))
     elif isinstance(answer, dict) and not _is_map_of_rows(answer):

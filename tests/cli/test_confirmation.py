@@ -102,6 +102,27 @@ def test_real_orders_are_confirmed_on_a_terminal(monkeypatch: pytest.MonkeyPatch
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "questions"),
+    [
+        ("order create SOL_USDC buy limit --quantity 1 --price 60", 1),
+        ("order create SOL_USDC buy limit --quantity 1 --price 60 --yes", 0),
+        ("account update --leverage-limit 5", 1),
+        ("order cancel-all SOL_USDC", 0),
+        ("order list", 0),
+    ],
+)
+def test_commands_ask_before_they_change_something_and_never_before_a_cancel(
+    text: str, questions: int, command: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(session.typer, "confirm", lambda question, **_: asked.append(question))
+    monkeypatch.setattr(session.sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(session, "is_local", lambda url: False)
+    assert command(*text.split()).code == 0
+    assert len(asked) == questions
+
+
 def test_the_help_loads_neither_network_nor_catalogue() -> None:
     code = (
         "import sys\nfrom backpack_connector.cli.main import run\nassert run(['--help']) == 0\n"
