@@ -10,11 +10,14 @@ from backpack_connector import __version__
 from backpack_connector.protocol.endpoints import Effect
 
 from .answers import ORIGIN, text_of
+from .live import LiveData
+from .resources import Resources
 from .session import Session
 from .tools import Tool
 
 INSTRUCTIONS = (
-    "Tools for the Backpack exchange. Amounts are exact text such as '0.25'; names of times say their unit. "
+    "Tools for the Backpack exchange. Amounts are exact text such as '0.25'. Times that are numbers are milliseconds "
+    "since 1970, of order books and streams microseconds. "
     f"Whatever stands under data or exchange_said: {ORIGIN} "
     "An error with executed 'unknown' may have been done: look before you repeat it. "
     "Limits and permissions belong to the person who runs this server; auth_config_get tells them."
@@ -22,8 +25,9 @@ INSTRUCTIONS = (
 Context = ServerRequestContext[Any]
 
 
-def new_server(session: Session) -> Server[Any]:
-    """Return a server whose tools are those of a session."""
+def new_server(session: Session, live: LiveData) -> Server[Any]:
+    """Return a server with the tools of a session and the resources of its streams."""
+    resources = Resources(live)
 
     async def list_tools(context: Context, request: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[described(session, tool) for tool in session.tools])
@@ -43,6 +47,12 @@ def new_server(session: Session) -> Server[Any]:
         instructions=INSTRUCTIONS,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        on_list_resources=resources.list_resources,
+        on_list_resource_templates=resources.list_templates,
+        on_read_resource=resources.read,
+        on_subscribe_resource=resources.subscribe,
+        on_unsubscribe_resource=resources.unsubscribe,
+        on_subscriptions_listen=resources.listen,
     )
 
 

@@ -12,8 +12,11 @@ import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from mcp.server import Server
+
 from backpack_connector.protocol.errors import ConfigurationError
 
+from .live import LiveData
 from .server import new_server
 from .session import Session
 from .settings import LEAST_TOKEN_SIGNS, TOKEN_VARIABLE
@@ -33,10 +36,14 @@ async def serve(session: Session) -> None:
 
     Raises:   ConfigurationError when HTTP cannot be served: no token, or no port.
     """
-    if session.settings.http_port is None:
-        await _serve_stdio(session)
-    else:
-        await _serve_http(session, http_token(), session.settings.http_port)
+    settings = session.settings
+    token = "" if settings.http_port is None else http_token()
+    async with LiveData(session) as live:
+        server = new_server(session, live)
+        if settings.http_port is None:
+            await _serve_stdio(server)
+        else:
+            await _serve_http(server, token, settings.host, settings.http_port)
 
 
 def http_token() -> str:
@@ -74,20 +81,18 @@ class TokenGate:
         return len(shown) == 1 and hmac.compare_digest(shown[0], self._expected)
 
 
-async def _serve_stdio(session: Session) -> None:
+async def _serve_stdio(server: Server[Any]) -> None:
     from mcp.server.stdio import stdio_server
 
-    server = new_server(session)
     async with stdio_server() as (incoming, outgoing):
         await server.run(incoming, outgoing, server.create_initialization_options())
 
 
-async def _serve_http(session: Session, token: str, port: int) -> None:
+async def _serve_http(server: Server[Any], token: str, host: str, port: int) -> None:
     import uvicorn
 
-    host = session.settings.host
     listening = _listening_socket(host, port)
-    application = TokenGate(new_server(session).streamable_http_app(streamable_http_path=PATH, host="127.0.0.1"), token)
+    application = TokenGate(server.streamable_http_app(streamable_http_path=PATH, host="127.0.0.1"), token)
     config = uvicorn.Config(
         application, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_S, ws="none"
     )

@@ -46,14 +46,14 @@ def connect(simulator: Simulator, server_environment: dict[str, str], tmp_path: 
     """Start `backpack-mcp` as a process of its own, and talk to it with the SDK's client."""
 
     @asynccontextmanager
-    async def connected(*options: str, mode: str = "auto") -> AsyncIterator[Client]:
+    async def connected(*options: str, mode: str = "auto", **given: Any) -> AsyncIterator[Client]:
         parameters = StdioServerParameters(
             command=sys.executable,
             args=["-m", "backpack_connector.mcp_server", "--url", simulator.rest_url, *options],
             env=server_environment,
         )
         with (tmp_path / "stderr").open("w") as errors:
-            async with Client(stdio_client(parameters, errlog=errors), mode=mode) as client:
+            async with Client(stdio_client(parameters, errlog=errors), mode=mode, **given) as client:
                 yield client
 
     return connected
