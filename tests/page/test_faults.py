@@ -130,6 +130,7 @@ async def test_a_wrong_field_gives_one_sentence_and_sets_nothing(watched: Watche
     await select(watched, FaultKind.REQUEST_DELAYED)
     await submit(watched)
     await eventually(lambda: watched.text("#fault-error"), "Fault 1: request_delayed needs `delaySeconds`.")
+    assert await watched.page.locator("#fault-error").is_visible()
     await fill(watched, delaySeconds="1", operations="no_such_operation")
     await submit(watched)
     await eventually(lambda: watched.text("#fault-error"), lambda text: "'no_such_operation'" in text)

@@ -67,10 +67,13 @@ async def test_levels_can_be_grouped(
 ) -> None:
     for price in ("149.93", "149.97", "149.88"):
         await place(alice, "Bid", price, "1.5")
+    for price in ("150.03", "150.07", "150.12"):
+        await place(alice, "Ask", price, "2")
     await watched.open()
     await watched.page.get_by_label("Price steps grouped").select_option("0.10")
     best = [[Decimal("149.9"), Decimal(3)], [Decimal("149.8"), Decimal("1.5")]]
-    await eventually(lambda: shown(watched, "bids"), lambda rows: rows[:2] == best)
+    await eventually(lambda: shown(watched, "bids"), best)
+    assert await shown(watched, "asks") == [[Decimal("150.1"), Decimal(4)], [Decimal("150.2"), Decimal(2)]]
 
 
 async def test_the_best_prices_stand_beside_the_middle(watched: Watched, alice: Client) -> None:
@@ -189,3 +192,17 @@ async def test_a_closed_market_says_so(watched: Watched, simulator: Simulator, a
     await eventually(lambda: watched.page.locator("#market-state").is_visible(), False)
     await eventually(lambda: watched.page.locator("#ladder .empty").is_visible(), False)
     assert await shown(watched, "bids") == [[Decimal(149), Decimal(1)]]
+
+
+async def test_a_subscription_that_was_ignored_is_made_when_the_fault_is_over(
+    watched: Watched, simulator: Simulator, alice: Client
+) -> None:
+    (fault_id,) = simulator.faults.inject(Fault(kind=FaultKind.SUBSCRIPTION_IGNORED, streams=("depth",)))
+    await place(alice, "Bid", "149", "1")
+    await watched.open()
+    await eventually(lambda: shown(watched, "bids"), [[Decimal(149), Decimal(1)]])
+    await eventually(lambda: watched.text("#fault-count"), "1 fault")
+    simulator.faults.end(fault_id)
+    await eventually(lambda: watched.text("#fault-count"), "0 faults")
+    await place(alice, "Bid", "148", "1")
+    await eventually(lambda: shown(watched, "bids"), [[Decimal(149), Decimal(1)], [Decimal(148), Decimal(1)]])

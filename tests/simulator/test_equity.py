@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backpack_connector.simulator.equity import MAX_POINTS, SAMPLE_INTERVAL_US, Curve, EquityCurves, worth
+from backpack_connector.simulator.margin import margin_of
 from tests.simulator.support import BOUNDED, FakeClock, limit, market, new_exchange
 
 
@@ -66,5 +67,10 @@ def test_a_long_run_still_ends_in_the_present() -> None:
     for second in range(0, 200_000, 5):
         curve.add(second * 1_000_000, Decimal(second))
     assert MAX_POINTS // 2 <= len(curve.points) <= MAX_POINTS
-    spacing_us = curve.points[2][0] - curve.points[1][0]
+    (spacing_us,) = {later - earlier for (earlier, _), (later, _) in pairwise(curve.points)}
+    assert curve.points[0] == (0, Decimal(0))
     assert curve.points[-1][0] > 200_000 * 1_000_000 - 2 * spacing_us
+
+
+def test_claims_of_the_clearing_house_count() -> None:
+    assert worth(margin_of([], {}, Decimal(10), unsettled=Decimal(-5))) == Decimal(-5)
