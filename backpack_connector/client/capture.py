@@ -30,7 +30,7 @@ from backpack_connector.protocol.streams import (
     trade_stream,
 )
 from backpack_connector.protocol.wire import read
-from backpack_connector.reconnect import keep_connected
+from backpack_connector.reconnect import Backoff, keep_connected
 from backpack_connector.tape_files import END, VERSION, TapeHeader, TapeWriter, stream_of_text
 
 from .rest import BackpackClient
@@ -228,16 +228,18 @@ class Capture:
             self._missing.set()
 
     async def _keep_snapshots(self, tape: TapeWriter, client: BackpackClient) -> None:
-        """Take a snapshot of each book that has none, again until it fits."""
+        """Take a snapshot of each book that has none, again until it fits; a closed market may never have one."""
+        backoff = Backoff(_SNAPSHOT_PAUSE_S)
         while True:
             await self._missing.wait()
             self._missing.clear()
             for symbol, sequence in self._sequences.items():
                 if not sequence.is_synchronized:
                     await self._take_snapshot(tape, client, symbol)
-            if not all(sequence.is_synchronized for sequence in self._sequences.values()):
-                await asyncio.sleep(_SNAPSHOT_PAUSE_S)
-                self._missing.set()
+            if all(sequence.is_synchronized for sequence in self._sequences.values()):
+                backoff.reset()
+            else:
+                asyncio.get_running_loop().call_later(backoff.next_pause_s(), self._missing.set)
 
     async def _take_snapshot(self, tape: TapeWriter, client: BackpackClient, symbol: str) -> None:
         query = {"symbol": symbol}

@@ -73,12 +73,17 @@ def names_of(value: object) -> tuple[str, ...]:
     kind = type(value)
     if isinstance(value, msgspec.Struct):
         return kind.__struct_fields__  # type: ignore[no-any-return, attr-defined]
-    if dataclasses.is_dataclass(kind):
-        return tuple(row.name for row in dataclasses.fields(kind))
-    # What was just made of data has no attributes yet.
-    example = _EXAMPLES.get(kind, value)
-    names = cast("tuple[str, ...]", getattr(kind, "__slots__", ())) or vars(example)
-    return tuple(sorted(set(names) - DERIVED.get(kind.__name__, frozenset())))
+    names = _NAMES_OF_DATA.get(kind)
+    if names is None and dataclasses.is_dataclass(kind):
+        names = _NAMES_OF_DATA[kind] = tuple(row.name for row in dataclasses.fields(kind))
+    return tuple(sorted(set(vars(value)) - DERIVED.get(kind.__name__, frozenset()))) if names is None else names
+
+
+# Of an example, because what was just made has no attributes yet.
+_NAMES_OF_DATA: dict[type[Any], tuple[str, ...]] = {
+    kind: tuple(sorted(cast("tuple[str, ...]", getattr(kind, "__slots__", ())) or vars(example)))
+    for kind, example in _EXAMPLES.items()
+}
 
 
 def blank(kind: type[Any]) -> Any:

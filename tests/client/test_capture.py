@@ -133,6 +133,25 @@ async def test_a_snapshot_that_does_not_come_is_asked_for_again(simulator: Simul
     assert any("no snapshot of SOL_USDC" in (row.note or "") for row in TapeReader(path).rows())
 
 
+async def test_a_market_without_a_book_is_asked_for_less_and_less_and_holds_nothing_up(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    class Counting(module.Backoff):
+        def next_pause_s(self) -> float:
+            pauses.append(super().next_pause_s())
+            return pauses[-1] / 100
+
+    monkeypatch.setattr(module, "Backoff", Counting)
+    simulator.faults.inject(Fault(kind=FaultKind.UNAVAILABLE, operations=("get_depth",), market="SOL_USDC"))
+    path = tmp_path / "x.tape.gz"
+    async with recording(simulator, path) as capture:
+        await until(lambda: len(pauses) > 8 and capture.report.snapshots == 1)
+    assert 10 < pauses[-1] <= 30
+    assert book_of(replayed(path), "SOL_USDC_PERP") == recorded_book(path, "SOL_USDC_PERP")
+
+
 @pytest.mark.parametrize(
     ("symbols", "sentence"),
     [
