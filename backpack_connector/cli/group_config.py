@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from backpack_connector.cli import keys
 from backpack_connector.cli.output import FormatOption, print_answer
-from backpack_connector.protocol.errors import ConfigurationError
+from backpack_connector.cli.session import required_keys
+from backpack_connector.client.credentials import clear_credentials, credentials_file, masked, store_credentials
 
 app = typer.Typer(name="config", rich_markup_mode=None, add_completion=False)
 
@@ -23,18 +23,16 @@ def set_keys() -> None:
         secret = typer.prompt("API secret", hide_input=True, err=True)
     else:
         api_key, secret = sys.stdin.readline().strip(), sys.stdin.readline().strip()
-    credentials = keys.save(api_key, secret)
-    print(f"The key {keys.masked(credentials.api_key)} is kept in {keys.path()}.")
+    path = store_credentials(api_key, secret)
+    print(f"The key {masked(api_key.strip())} is kept in {path}.")
 
 
 @app.command("get")
 def get_keys(form: FormatOption = "table") -> None:
     """Show which API key is used, masked, and where it comes from."""
-    known = keys.found()
-    if known is None:
-        raise ConfigurationError(keys.MISSING)
-    credentials, source = known
-    print_answer({"apiKey": keys.masked(credentials.api_key), "secretKey": "kept, not shown", "source": source}, form)
+    found = required_keys()
+    key = masked(found.credentials.api_key)
+    print_answer({"apiKey": key, "secretKey": "kept, not shown", "source": found.origin}, form)
 
 
 @app.command()
@@ -43,5 +41,5 @@ def clear(
 ) -> None:
     """Forget the API key that was kept."""
     if sys.stdin.isatty() and not yes:
-        typer.confirm(f"Remove {keys.path()}?", abort=True, err=True)
-    print("The key is forgotten." if keys.forget() else "There was no key to forget.")
+        typer.confirm(f"Remove {credentials_file()}?", abort=True, err=True)
+    print("The key is forgotten." if clear_credentials() else "There was no key to forget.")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import typer
 
 from backpack_connector import hosts
-from backpack_connector.cli import keys
+from backpack_connector.client.credentials import API_KEY_VARIABLE, SECRET_KEY_VARIABLE, Found, find_credentials
 from backpack_connector.protocol.errors import BackpackError, ConfigurationError
 from backpack_connector.protocol.signing import Credentials
 
@@ -23,6 +23,11 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the signed 
 
 # The parser's own error, of which BadParameter is one kind.
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+MISSING = (
+    "API credentials are not configured. Try: backpack config set; "
+    f"or set {API_KEY_VARIABLE} and {SECRET_KEY_VARIABLE} in the environment."
+)
 
 _T = TypeVar("_T")
 _LOCAL = ("127.0.0.1", "::1", "localhost")
@@ -61,12 +66,23 @@ def run_with_client(
     return asyncio.run(run())
 
 
+def required_keys() -> Found:
+    """Return the key pair that is configured, and where it is from.
+
+    Raises:   ConfigurationError saying how to configure one, when there is none.
+    """
+    found = find_credentials()
+    if found is None:
+        raise ConfigurationError(MISSING)
+    return found
+
+
 def credentials_for(*, is_signed: bool) -> Credentials | None:
     """Return the keys for a signed operation, None for a public one.
 
     Raises:   ConfigurationError when there are none.
     """
-    return keys.required() if is_signed else None
+    return required_keys().credentials if is_signed else None
 
 
 def checked(check: Callable[[], _T]) -> _T:

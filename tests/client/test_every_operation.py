@@ -13,6 +13,7 @@ from backpack_connector.client.rest import BackpackClient
 from backpack_connector.protocol.endpoints import ENDPOINTS
 from backpack_connector.protocol.errors import ConfigurationError, Refused
 from backpack_connector.protocol.operations import OPERATIONS
+from backpack_connector.protocol.signing import Credentials
 from backpack_connector.simulator import running_simulator
 from tests.client import generated
 from tests.judges.walk import Judge, walk
@@ -116,3 +117,20 @@ def test_each_operation_with_pages_has_an_iterator(row: Any) -> None:
 def test_the_methods_are_those_that_the_catalogue_gives() -> None:
     for path, text in generated.files().items():
         assert path.read_text(encoding="utf-8") == text, f"run `python -m tests.client.generated` for {path.name}"
+
+
+NEEDED = {"get_funding_interval_rates": ["SOL_USDC_PERP"], "get_historical_trades": ["SOL_USDC"]}
+
+
+async def test_every_iterator_goes_through_its_list(key_pair: tuple[str, str]) -> None:
+    async with (
+        running_simulator(background=False) as simulator,
+        BackpackClient(url=simulator.rest_url, credentials=Credentials(*key_pair)) as client,
+    ):
+        client.pools = NoLimits()  # type: ignore[assignment]
+        for row in OPERATIONS.values():
+            if row.page_limit:
+                iterate = getattr(client, row.operation_id.replace("get_", "iterate_"))
+                rows = [one async for one in iterate(*NEEDED.get(row.operation_id, []), page_size=2, most=3)]
+                assert len(rows) <= 3
+                assert all(one is not None for one in rows)
