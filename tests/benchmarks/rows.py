@@ -89,7 +89,7 @@ EXPERIMENTS = [
     Experiment("stream-1000", "stream", {"count": 10_000, "rate": 1_000, "burst": 0, **_TWENTY},
                {"count": 20, "pairs": 2}, rounds=3),
     Experiment("fills", "fills", {"count": 1_000}, {"count": 5, "crowd": 20}, rounds=9),
-    Experiment("balance", "balance", {"count": 200}, {"count": 5, "crowd": 20}, rounds=9),
+    Experiment("balance", "balance", {"count": 100}, {"count": 5, "crowd": 20}, rounds=9),
     *(
         Experiment(f"start-{pairs}", "start", {"pairs": pairs}, {"pairs": 1}, rounds=rounds)
         for pairs, rounds in ((1, 5), (20, 3), (80, 1))
