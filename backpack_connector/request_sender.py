@@ -84,6 +84,7 @@ class RequestSender:
         self._server_time_ms = server_time_ms
         self._domain = domain
         self._on_leaving = on_leaving
+        self._connections = ConnectionsFactory()  # the one of all connectors
 
     async def send(
         self,
@@ -97,16 +98,17 @@ class RequestSender:
         Raises:   RequestError by meaning; ConfigurationError before anything is sent; WireFormatError.
         """
         # Before the place is taken: a request that waits for the time afterwards arrives when the window has moved on.
-        was_known = row.is_signed and (self._is_time_known or await self.learn_time())
+        is_signed = row.is_signed
+        was_known = is_signed and (self._is_time_known or await self.learn_time())
         if not self._budget.take(row):
             await self._budget.acquire(row.operation_id)
-        if row.is_signed:
+        if is_signed:
             if was_known and not self._is_time_known:
                 await self.learn_time()  # it was forgotten meanwhile
             request = self._auth.signed_request(row, parameters)
         else:
             request = build_request(row, parameters)
-        session = ConnectionsFactory()._shared_client or await ConnectionsFactory()._get_shared_client()
+        session = self._connections._shared_client or await self._connections._get_shared_client()
         base_url = self._base_url
         self._on_leaving()
         return await answer_to(request, session, base_url, constants.REQUEST_TIMEOUT_S, headers, is_text_wanted)
@@ -117,7 +119,7 @@ class RequestSender:
         Raises:   RequestError when there is no answer.
         """
         if self._budget.take(_PING):
-            session = ConnectionsFactory()._shared_client or await ConnectionsFactory()._get_shared_client()
+            session = self._connections._shared_client or await self._connections._get_shared_client()
             await answer_to(build_request(_PING), session, self._base_url, constants.REQUEST_TIMEOUT_S)
 
     async def learn_time(self) -> bool:
