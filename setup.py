@@ -1,6 +1,7 @@
 """Package metadata: this file states it alone, pyproject.toml holds settings of tools only."""
 
 import re
+import shutil
 from pathlib import Path
 from typing import ClassVar
 
@@ -8,6 +9,7 @@ from setuptools import Command, find_packages, setup
 from setuptools.command.build import build
 
 HERE = Path(__file__).resolve().parent
+TEMPLATES = HERE / "conf_templates"
 
 # Python runs each `import` line of a .pth file when it starts. This one must stay quiet whatever has happened to the
 # package: an installation that is broken or half removed may not disturb programs that have nothing to do with it.
@@ -47,10 +49,39 @@ class BuildStartUpFile(Command):
         return Path(folder) / START_UP_FILE
 
 
-class Build(build):
-    """The usual build, and the start-up file."""
+class BuildTemplates(Command):
+    """Put the templates into the package of plain wheels; an editable one has them in the checkout."""
 
-    sub_commands: ClassVar[list] = [*build.sub_commands, ("build_start_up_file", None)]
+    editable_mode = False
+
+    def initialize_options(self) -> None:
+        """Declare nothing: the step has no options."""
+
+    def finalize_options(self) -> None:
+        """Check nothing: the step has no options."""
+
+    def run(self) -> None:
+        """Copy the templates; a build from a bare tree has none."""
+        for source, target in self._files():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+    def get_outputs(self) -> list:
+        """Name the written files, so that setuptools records them."""
+        return [str(target) for _, target in self._files()]
+
+    def _files(self) -> list:
+        if self.editable_mode:
+            return []
+        root = Path(self.get_finalized_command("build").build_lib) / "backpack_connector" / "templates"
+        sources = [path for path in TEMPLATES.glob("*/**/*") if path.suffix in (".py", ".yml")]
+        return [(source, root / source.relative_to(TEMPLATES)) for source in sources]
+
+
+class Build(build):
+    """The usual build, the start-up file and the templates."""
+
+    sub_commands: ClassVar[list] = [*build.sub_commands, ("build_start_up_file", None), ("build_templates", None)]
 
 
 def version() -> str:
@@ -102,7 +133,7 @@ setup(
             "backpack-mcp = backpack_connector.mcp_server.main:main",
         ]
     },
-    cmdclass={"build": Build, "build_start_up_file": BuildStartUpFile},
+    cmdclass={"build": Build, "build_start_up_file": BuildStartUpFile, "build_templates": BuildTemplates},
     classifiers=[
         "Programming Language :: Python :: 3",
         "Operating System :: OS Independent",

@@ -163,6 +163,30 @@ def guard(
     )
 
 
+templates = typer.Typer(help="Ready files for Hummingbot: scripts, controllers, strategies and their values.")
+app.add_typer(templates, name="templates")
+
+
+@templates.command("install")
+def templates_install(
+    folder: Annotated[
+        str | None, typer.Argument(metavar="[FOLDER]", help="Hummingbot's folder; by default that of this Python.")
+    ] = None,
+) -> None:
+    """Copy the templates into a Hummingbot folder; a file that is there already is kept."""
+    from backpack_connector.cli.templates import install_templates
+
+    install_templates(folder)
+
+
+@templates.command("list")
+def templates_list() -> None:
+    """Show the templates and their places in a Hummingbot folder."""
+    from backpack_connector.cli.templates import list_templates
+
+    list_templates()
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     try:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("source")
     for file in ("setup.py", "pyproject.toml", "LICENSE"):
         shutil.copy(ROOT / file, copy)
-    for package in ("backpack_connector", "backpack_perpetual_connector"):
+    for package in ("backpack_connector", "backpack_perpetual_connector", "conf_templates"):
         shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
     return copy
 
@@ -78,6 +79,15 @@ def test_an_installation_watches_and_an_uninstallation_leaves_nothing(installed:
     _pip(installed, "uninstall", "--yes", "backpack-hummingbot-connector")
     assert list(_site_packages(installed).glob("*backpack*")) == []
     assert _report(installed) == (False, [])
+
+
+def test_a_plain_wheel_has_the_templates_and_an_editable_one_reads_them_in_the_checkout(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if name.startswith("backpack_connector/templates/")}
+    sources = [path.relative_to(ROOT / "conf_templates") for path in (ROOT / "conf_templates").glob("*/**/*.[py]*")]
+    expected = {f"backpack_connector/templates/{path.as_posix()}" for path in sources if path.suffix in (".py", ".yml")}
+    assert len(expected) > 10
+    assert names == (set() if "editable" in wheel.name else expected)
 
 
 def test_a_half_removed_package_does_not_disturb_python(installed: Path) -> None:

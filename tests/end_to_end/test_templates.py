@@ -1,0 +1,89 @@
+"""The templates trade: each is started through `hbot` on the simulator as it lies there, with the simulator's names."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("hummingbot")
+
+from backpack_connector.demo.bots import PERPETUAL_BOT, SPOT_BOT
+from backpack_connector.demo.hbot import Hbot
+from backpack_connector.demo.home import find_templates
+from tests.end_to_end.place import Place, place_for, wait_for
+
+pytestmark = pytest.mark.timeout(240)
+
+SIMULATED = {
+    "connector_name: backpack": "connector_name: backpack_simulator",
+    "connector_name: backpack_perpetual": "connector_name: backpack_perpetual_simulator",
+    "exchange: backpack": "exchange: backpack_simulator",
+}
+
+
+@contextmanager
+def place_of_both(folder: Path, configuration: str) -> Iterator[Place]:
+    """Give a home with the keys of both connectors, whose account has 5,000 USDC and 20 SOL."""
+    bot = replace(PERPETUAL_BOT, configuration=configuration, faucet=("USDC=5000", "SOL=20"))
+    with place_for(folder.resolve(), bot) as place:
+        place.store_keys()
+        Hbot(place.programs, SPOT_BOT).store_keys(place.simulator.api_key, place.simulator.api_secret)
+        yield place
+
+
+def traded(place: Place) -> set[tuple[str, str]]:
+    """Return connector and pair of everything that Hummingbot has written down as filled."""
+    if not place.home.trades_database.exists():
+        return set()
+    with closing(sqlite3.connect(place.home.trades_database)) as database:
+        return set(database.execute("SELECT DISTINCT market, symbol FROM TradeFill").fetchall())
+
+
+def test_v1_pure_market_making(tmp_path: Path) -> None:
+    with place_of_both(tmp_path, "backpack_pure_market_making.yml") as place:
+        changes = {
+            "exchange: backpack": SIMULATED["exchange: backpack"],
+            "bid_spread: 0.2": "bid_spread: 0.01",
+            "ask_spread: 0.2": "ask_spread: 0.01",
+            "order_refresh_time: 15.0": "order_refresh_time: 3.0",
+        }
+        place.take_template("strategies/backpack_pure_market_making.yml", changes)
+        place.start()
+        wait_for(lambda: traded(place) == {("backpack_simulator", "SOL-USDC")}, 60, "fill")
+        place.hbot.stop()
+        assert place.open_order_ids() == set()
+
+
+def test_v2_controllers_market_making_twap_and_grid_in_one_bot(tmp_path: Path) -> None:
+    quick = {
+        "buy_spreads: [0.002, 0.004]": "buy_spreads: [0.0001, 0.004]",
+        "sell_spreads: [0.002, 0.004]": "sell_spreads: [0.0001, 0.004]",
+        "executor_refresh_time: 60": "executor_refresh_time: 5",
+        "total_duration_seconds: 3600": "total_duration_seconds: 20",
+        "order_interval_seconds: 300": "order_interval_seconds: 5",
+        "step: 0.002": "step: 0.0005",
+    }
+    with place_of_both(tmp_path, "backpack_controllers.yml") as place:
+        templates = find_templates() / "controllers"
+        shutil.copytree(
+            templates, place.home.folder / "controllers", ignore=shutil.ignore_patterns("*.yml", "__pycache__")
+        )
+        for file in templates.glob("*.yml"):
+            lines = file.read_text().splitlines()
+            changed = [{**SIMULATED, **quick}.get(line, line) for line in lines]
+            (place.home.folder / "conf" / "controllers" / file.name).write_text("\n".join(changed) + "\n")
+        place.start()
+        wanted = {
+            ("backpack_simulator", "SOL-USDC"),
+            ("backpack_simulator", "BTC-USDC"),
+            ("backpack_perpetual_simulator", "SOL-USDC"),
+        }
+        wait_for(lambda: traded(place) == wanted, 90, "fill of each controller")
+        (_, *tracebacks) = place.logged().split("Traceback")
+        assert tracebacks == []
+        place.hbot.stop()
+        assert place.open_order_ids() == set()
