@@ -1,8 +1,8 @@
 """Buy or sell an amount in equal parts over a time, once, with a market order for each part.
 
 Copy to `controllers/generic/`, and `backpack_twap.yml` to `conf/controllers/`. A part that was missed, because the
-connection was lost or an order failed, is made up for by the next one. A bot that is started again begins with the whole
-amount again: take the file out of the script's list when it is done.
+connection was lost or an order failed, is made up for by the next one. A bot that is started again begins with the
+whole amount again: take the file out of the script's list when it is done.
 
 Hummingbot's own TWAPExecutor is not used: it fails at every order that another controller places on the same connector.
 """
@@ -37,8 +37,11 @@ class BackpackTwapConfig(ControllerConfigBase):
 class BackpackTwap(ControllerBase):
     """One market order at a time, of what is due by the clock and not yet traded."""
 
-    _begin: float | None = None
-    _next_order = 0.0
+    def __init__(self, config: BackpackTwapConfig, *arguments: Any, **options: Any) -> None:
+        super().__init__(config, *arguments, **options)
+        self._begin: float | None = None
+        self._next_order = 0.0
+        self._filled: dict[str, Decimal] = {}
 
     async def update_processed_data(self) -> None:
         """Compute nothing: the clock decides."""
@@ -57,9 +60,9 @@ class BackpackTwap(ControllerBase):
         amount = self.market_data_provider.quantize_order_amount(
             config.connector_name, config.trading_pair, (self._due(now) - self._traded()) / middle
         )
-        return (
-            [] if amount <= 0 else [CreateExecutorAction(controller_id=config.id, executor_config=self._plan(amount))]
-        )
+        if amount <= 0:
+            return []
+        return [CreateExecutorAction(controller_id=config.id, executor_config=self._plan(amount))]
 
     def _due(self, now: float) -> Decimal:
         """Return how much should be traded by now, in the quote asset; the first part at once, the last at the end."""
@@ -69,7 +72,9 @@ class BackpackTwap(ControllerBase):
         return config.total_amount_quote * begun / parts
 
     def _traded(self) -> Decimal:
-        return sum((executor.filled_amount_quote for executor in self.executors_info), Decimal(0))
+        # Written down, because Hummingbot forgets executors that have ended when there are many.
+        self._filled.update((executor.id, executor.filled_amount_quote) for executor in self.executors_info)
+        return sum(self._filled.values(), Decimal(0))
 
     def _plan(self, amount: Decimal) -> OrderExecutorConfig:
         return OrderExecutorConfig(
