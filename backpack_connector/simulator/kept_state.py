@@ -51,6 +51,7 @@ class KeptState:
         self._roots: Roots = {}
         self._monotonic = monotonic
         self._next_s = monotonic()
+        self._is_closed = False
         about = self._store.about()
         self._is_new = not about
         self._about = {
@@ -117,9 +118,11 @@ class KeptState:
         self._encoder = encoder
 
     def close(self) -> None:
-        """Write what has changed, and let go of the folder."""
-        self.save()
-        self._store.close()
+        """Write what has changed, and let go of the folder; a second time nothing happens."""
+        if not self._is_closed:
+            self._is_closed = True
+            self.save()
+            self._store.close()
 
 
 def _fingerprint(instruments: Sequence[Instrument]) -> str:

@@ -172,11 +172,14 @@ def test_what_cannot_be_kept_is_an_error_and_no_gap() -> None:
         Encoder({"exchange": exchange}).changes()
 
 
-def test_one_simulator_at_a_time_and_only_in_a_folder_of_its_own(tmp_path: Path) -> None:
+def test_one_simulator_at_a_time_and_only_in_a_folder_of_its_own(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     first = kept(tmp_path / "state")
     with pytest.raises(ConfigurationError, match="Another simulator keeps its state in"):
         kept(tmp_path / "state")
     first.attach({"exchange": new_exchange()})
+    first.close()
     first.close()
     kept(tmp_path / "state").close()
     (tmp_path / "file").write_text("precious")
@@ -193,6 +196,7 @@ def test_one_simulator_at_a_time_and_only_in_a_folder_of_its_own(tmp_path: Path)
     (tmp_path / "folder" / "x").rename(tmp_path / "folder" / FILE_NAME)
     with pytest.raises(ConfigurationError, match="was written by another version"):
         kept(tmp_path / "folder")
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("name", ["Order", "Fill", "Account", "Level", "Balance"])

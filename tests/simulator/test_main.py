@@ -121,6 +121,9 @@ def test_options_of_the_command_line() -> None:
         port=1, seed=2, has_background=False, has_taker_delay=False, prints_json=True
     )
     assert parse_options(["--open"]) == Options(opens_page=True)
+    assert parse_options(["--tape", "x", "--speed", "2.5", "--loop", "--state", "y"]) == Options(
+        tape_file="x", tape_speed=2.5, loops_tape=True, state_folder="y"
+    )
     assert parse_options(["--faucet", "USDC=20", "--faucet", "SOL=0.5"]) == Options(faucet=("USDC=20", "SOL=0.5"))
 
 
