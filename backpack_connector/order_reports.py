@@ -198,7 +198,7 @@ class OrderReports(_Base):
     def _order_of_message(self, message: messages.OrderUpdate) -> InFlightOrder | None:
         client_id = message.client_id
         if client_id is not None:
-            order = self.order_tracker.fillable_order(str(client_id))
+            order = self._order_tracker.fillable_order(str(client_id))
         else:
             order = self.order_tracker.order_with_exchange_id(message.order_id)
         if order is None:
@@ -246,7 +246,7 @@ class OrderReports(_Base):
             self._reconciler.settle_soon(order)
             return
         fee = self._fill_fee(order, facts[3], facts[4])
-        self.order_tracker.process_trade_update(trade_update_of_message(order, message, facts, fee))
+        self._order_tracker.process_trade_update(trade_update_of_message(order, message, facts, fee))
         self.latency.fill_told()
 
     def _can_be_true(self, order: InFlightOrder, message: messages.OrderUpdate) -> bool:
@@ -257,7 +257,7 @@ class OrderReports(_Base):
         before = self._executed_told.get(order_id)
         if before is not None and before > told:
             told = before
-        elif order_id in self.order_tracker.active_orders:  # and so forgotten when it ends
+        elif order_id in self._order_tracker.active_orders:  # and so forgotten when it ends
             self._executed_told[order_id] = told
         is_possible = order.executed_amount_base + message.fill_quantity <= told
         return is_possible or str(message.trade_id) in order.order_fills

@@ -56,22 +56,6 @@ class PublicTrade(_Message, frozen=True, kw_only=True):
 _add = Context(prec=61, Emin=0, Emax=29, traps=[Inexact, Rounded, Overflow, InvalidOperation]).add
 
 
-def _are_usual(*numbers: Decimal | None) -> bool:
-    """Tell of numbers that are all there and above zero that `wire` finds nothing odd about any of them."""
-    one, two, three, four, five, six, seven = numbers
-    if not (one and two and three and four and five and six and seven):
-        return False
-    if one.is_signed() or two.is_signed() or three.is_signed() or four.is_signed():
-        return False
-    if five.is_signed() or six.is_signed() or seven.is_signed():
-        return False
-    try:
-        total = _add(_add(_add(_add(_add(_add(one, two), three), four), five), six), seven)
-    except ArithmeticError:
-        return False
-    return total.is_finite()
-
-
 class OrderUpdate(_Message, frozen=True, kw_only=True):
     """Something happened to an order of ours. The kind of stream `account.orderUpdate`.
 
@@ -109,16 +93,28 @@ class OrderUpdate(_Message, frozen=True, kw_only=True):
     related_order_id: str | int | None = msgspec.field(name="I", default=None)
 
     def __post_init__(self) -> None:
-        # The check of every payload costs as much as reading it; the usual fill is cleared in a sixth of that time.
-        if self.trigger_price is not None or not _are_usual(
-            self.quantity,
-            self.price,
-            self.executed_quantity,
-            self.executed_quote_quantity,
-            self.fill_quantity,
-            self.fill_price,
-            self.fee,
+        # The check of every payload costs as much as reading it; that of the usual fill, written out, a sixth of that.
+        one, two, three = self.quantity, self.price, self.executed_quantity
+        four, five, six = self.executed_quote_quantity, self.fill_quantity, self.fill_price
+        seven = self.fee
+        if (
+            not (one and two and three and four and five and six and seven)
+            or self.trigger_price is not None
+            or one.is_signed()
+            or two.is_signed()
+            or three.is_signed()
+            or four.is_signed()
+            or five.is_signed()
+            or six.is_signed()
+            or seven.is_signed()
         ):
+            WireStruct.__post_init__(self)
+            return
+        try:
+            is_usual = _add(_add(_add(_add(_add(_add(one, two), three), four), five), six), seven).is_finite()
+        except ArithmeticError:
+            is_usual = False
+        if not is_usual:
             WireStruct.__post_init__(self)
 
     @property

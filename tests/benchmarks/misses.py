@@ -25,7 +25,7 @@ REASONS: dict[tuple[str, str], str] = {
     ),
     **dict.fromkeys(
         (("fills", "us_20_0"), ("fills", "us_20_60"), ("fills", "us_40_600")),
-        "2 us are Hummingbot's own listeners to each event, which the floor has not; the floor also checks no number.",
+        "Some thirty calls ask what the floor does not: whose order, which market, possible, new, told before.",
     ),
 }
 """By experiment and metric, as `rows` names them; one or two sentences each."""
