@@ -277,7 +277,8 @@ class BackpackExchangeBase(
         if self.network_status is not NetworkStatus.CONNECTED:
             self._drop_head_starts()
         if self.network_status is NetworkStatus.STOPPED:  # not when only the connection is lost
-            self.logger().info(self.latency_text())
+            if any(one.count for one in self.latency_report().latencies):  # a start stops first, too
+                self.logger().info(self.latency_text())
             self._journal.close()
 
     def tick(self, timestamp: float) -> None:

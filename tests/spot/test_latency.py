@@ -293,5 +293,9 @@ async def test_a_stop_leaves_the_figures_in_the_log(
         connector = await here.started(PAIR)
         caplog.set_level("INFO")
         monkeypatch.setattr(type(connector), "network_status", NetworkStatus.STOPPED)
+        connector.latency = LatencyRecorder()
+        await connector.stop_network()
+        assert "depth frame -> book" not in caplog.text, "nothing was measured"
+        connector.latency.book_changed(0.001)
         await connector.stop_network()
         assert "depth frame -> book" in caplog.text
