@@ -83,7 +83,6 @@ class LiveData:
 
         Raises:   BackpackError when there is no such thing, or when it cannot be followed.
         """
-        self._session.limits.count_call()
         followed = await self.follow(uri)
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(followed.has_something.wait(), FIRST_WAIT_S)
@@ -106,6 +105,7 @@ class LiveData:
 
         Raises:   BackpackError when there is no such thing.
         """
+        self._session.limits.count_call()
         kind, name = _parts(uri)
         async with self._opening:
             client = await self._use_present_key()

@@ -7,6 +7,7 @@ Rule 2: standard output belongs to the protocol. What is said to people goes to 
 
 import hmac
 import os
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -84,6 +85,10 @@ class TokenGate:
 async def _serve_stdio(server: Server[Any]) -> None:
     from mcp.server.stdio import stdio_server
 
+    # The SDK reads in a thread that nothing can interrupt: Ctrl-C would wait for the next line of input.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.stdin.isatty():
+        sys.stderr.write("Waiting for an agent on standard input; agents start this program themselves.\n")
     async with stdio_server() as (incoming, outgoing):
         await server.run(incoming, outgoing, server.create_initialization_options())
 

@@ -9,8 +9,10 @@ import pytest
 from mcp.client.client import MCPDeprecationWarning
 from mcp.shared.exceptions import MCPError
 
+from backpack_connector.client.live_book import LiveBook
 from backpack_connector.client.rest import BackpackClient
 from backpack_connector.mcp_server import live as live_module
+from backpack_connector.mcp_server.limits import LimitReached
 from backpack_connector.mcp_server.live import LiveData
 from backpack_connector.mcp_server.session import Session
 from backpack_connector.protocol.errors import BackpackError, ConfigurationError
@@ -34,7 +36,7 @@ async def other(simulator: Simulator) -> AsyncIterator[BackpackClient]:
 
 @pytest.fixture
 async def session(new_session: Any) -> Session:
-    one: Session = await new_session("--allow-trading")
+    one: Session = await new_session("--allow-trading", "--max-calls-per-minute", "10000")
     return one
 
 
@@ -116,6 +118,19 @@ async def test_only_so_many_are_followed(live: LiveData, monkeypatch: pytest.Mon
     assert list(live._followed) == [BOOK, ORDERS]
     assert live._stream is not None
     assert live._stream.streams == ("account.orderUpdate",)
+
+
+def test_a_book_that_is_not_certain_is_empty() -> None:
+    for book in (None, LiveBook("SOL_USDC")):
+        assert live_module._book_data(book) == {"is_known": False, "bids": [], "asks": []}
+
+
+async def test_a_resource_counts_as_a_call(new_session: Any) -> None:
+    session = await new_session("--max-calls-per-minute", "1")
+    async with LiveData(session) as live:
+        await live.follow(TRADES)
+        with pytest.raises(LimitReached):
+            await live.follow(TRADES)
 
 
 async def test_an_interruption_is_counted(live: LiveData, simulator: Simulator) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from backpack_connector.mcp_server import settings
 from backpack_connector.mcp_server.main import NOT_INSTALLED, main
 from backpack_connector.mcp_server.settings import read_settings
 from backpack_connector.mcp_server.tools import GROUPS, USUAL_GROUPS
@@ -18,11 +19,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_nothing_is_allowed_unless_it_is_said() -> None:
-    settings = read_settings([])
-    assert (settings.allows_trading, settings.allows_withdrawals, settings.addresses) == (False, False, frozenset())
-    assert (settings.limits.order_notional, settings.limits.session_notional) == (100, 1000)
-    assert settings.groups == USUAL_GROUPS
-    assert settings.http_port is None
+    read = read_settings([])
+    assert (read.allows_trading, read.allows_withdrawals, read.addresses) == (False, False, frozenset())
+    assert (read.limits.order_notional, read.limits.session_notional) == (100, 1000)
+    assert read.groups == USUAL_GROUPS
+    assert read.http_port is None
 
 
 def test_every_option_is_read() -> None:
@@ -32,15 +33,15 @@ def test_every_option_is_read() -> None:
         " --market SOL_USDC --max-orders-per-minute 5 --max-calls-per-minute 6 --share 7 --groups order,auth"
         " --http --port 0 --host localhost"
     )
-    settings = read_settings(options.split())
-    limits = settings.limits
-    assert (settings.url, settings.host, settings.http_port) == ("http://127.0.0.1:1", "127.0.0.1", 0)
-    assert (settings.allows_trading, settings.allows_withdrawals) == (True, True)
-    assert settings.addresses == {"a", "b"}
+    read = read_settings(options.split())
+    limits = read.limits
+    assert (read.url, read.host, read.http_port) == ("http://127.0.0.1:1", "127.0.0.1", 0)
+    assert (read.allows_trading, read.allows_withdrawals) == (True, True)
+    assert read.addresses == {"a", "b"}
     assert (limits.order_notional, limits.session_notional, limits.withdrawal_notional) == (Decimal("1.5"), 2, 3)
     assert limits.quantities == {"SOL": 4, "BTC_USDC": Decimal("0.5")}
     assert (limits.markets, limits.orders_per_minute, limits.calls_per_minute) == ({"SOL_USDC"}, 5, 6)
-    assert (settings.share, settings.groups) == (Decimal("0.07"), ("auth", "order"))
+    assert (read.share, read.groups) == (Decimal("0.07"), ("auth", "order"))
     assert read_settings(["--groups", "all"]).groups == GROUPS
 
 
@@ -127,6 +128,14 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == f"{NOT_INSTALLED}\n"
     assert "pip install" in NOT_INSTALLED
+
+
+def test_the_document_names_every_option() -> None:
+    text = (ROOT / "docs" / "mcp.md").read_text(encoding="utf-8")
+    options = [name for action in settings._parser()._actions for name in action.option_strings if name[1] == "-"]
+    options = [name for name in options if name not in ("--help", "--version")]
+    assert len(options) > 15
+    assert [name for name in options if f"`{name}" not in text and f" {name}" not in text] == []
 
 
 def test_hummingbot_is_not_imported() -> None:

@@ -1,6 +1,9 @@
 """The server as an agent meets it: a process of its own, spoken to with the SDK's client over stdio."""
 
 import asyncio
+import json
+import signal
+import sys
 from pathlib import Path
 
 import psutil
@@ -57,6 +60,30 @@ async def test_nothing_is_placed_without_permission(connect: Connect, simulator:
         assert "--allow-trading" in refused.structured_content["error"]["message"]
         listed = await client.call_tool("order_list", {})
         assert listed.structured_content["data"] == []
+
+
+async def test_ctrl_c_ends_it_although_its_input_stays_open(
+    simulator: Simulator, server_environment: dict[str, str]
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "backpack_connector.mcp_server", "--url", simulator.rest_url),
+        env=server_environment,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+        request = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        assert b"Backpack" in await process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == -signal.SIGINT
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def test_no_secret_is_in_any_output_or_in_the_process_list(
