@@ -27,6 +27,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-dev-shm-usage",  # containers have little of it, and a page that finds none left dies
     # Nothing but this machine exists for the browser.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
@@ -54,6 +55,7 @@ class Watched:
 
     def listen(self) -> None:
         self.page.on("console", lambda line: self._on_console(line.type, line.text))
+        self.page.on("crash", lambda _: self.complaints.append("The page has crashed."))
         self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
 
     def _on_console(self, kind: str, text: str) -> None:
