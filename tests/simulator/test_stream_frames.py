@@ -170,8 +170,13 @@ def test_a_late_timer_leaves_no_candle_out_and_a_year_does_not_close_millions() 
     clock.advance_s(2)
     told = [(frame.data["t"][-2:], frame.data["n"], frame.data["X"]) for frame in feeds.on_second()]
     assert told == [("00", 0, True), ("01", 1, True), ("02", 0, True)]
+    list(feeds.on_events(exchange.place("x", limit("Bid", "149", "1")).events))
+    list(feeds.on_events(exchange.place("y", market("Ask", "1")).events))
     clock.advance_s(365 * 24 * 3600)
-    assert len(list(feeds.on_second())) == 60
+    told = [(frame.data["t"][-2:], frame.data["n"], frame.data["X"]) for frame in feeds.on_second()]
+    # The one with the trades, and the last minute.
+    assert told[0] == ("03", 1, True)
+    assert len(told) == 61
 
 
 async def test_private_streams_tell_of_orders_and_balances(
