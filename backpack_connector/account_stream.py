@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from backpack_connector import stream_evidence
 from backpack_connector.latency import LatencyRecorder
 from backpack_connector.protocol.errors import AuthenticationRefused, WireFormatError, plain
-from backpack_connector.protocol.messages import BalanceUpdate, ErrorFrame, OrderUpdate, parse_message
+from backpack_connector.protocol.messages import BalanceUpdate, ErrorFrame, OrderUpdate, PositionUpdate, parse_message
 from backpack_connector.protocol.streams import BALANCE_UPDATES
 from backpack_connector.protocol.units import seconds_from_us, us_from_seconds
 from backpack_connector.stream_evidence import StreamEvidence
@@ -141,7 +141,7 @@ class AccountStream(_Base):
         finally:
             self.followed_queue = None
 
-    def hear_at_once(self, message: OrderUpdate | BalanceUpdate) -> None:
+    def hear_at_once(self, message: OrderUpdate | BalanceUpdate | PositionUpdate) -> None:
         """Apply a message where its frame arrives; only for whom `followed_queue` is empty, or it would overtake."""
         try:
             if self._evidence.is_waiting:

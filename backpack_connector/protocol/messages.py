@@ -4,6 +4,7 @@ The names of the wire's one-letter keys stand once, at the fields. Source: API Â
 """
 
 import json
+from collections.abc import Callable
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, Rounded
 from math import inf
 from typing import Any, ClassVar, cast
@@ -288,24 +289,35 @@ class _QuickBalanceFrame(msgspec.Struct):
     data: BalanceUpdate
 
 
-_read_quick_order_frame = msgspec.json.Decoder(_QuickOrderFrame).decode
-_read_quick_balance_frame = msgspec.json.Decoder(_QuickBalanceFrame).decode
-_MARK_OF_BALANCES = f'"{BALANCE_UPDATES}"'
+class _QuickPositionFrame(msgspec.Struct):
+    stream: str
+    data: PositionUpdate
 
 
-def quick_account_message(text: str, latest_time_us: int) -> OrderUpdate | BalanceUpdate | None:
-    """Return the message in the text of a frame about an order or a balance, or None for any other text.
+_Read = Callable[[str], _QuickOrderFrame | _QuickBalanceFrame | _QuickPositionFrame]
+_read_quick_order_frame: _Read = msgspec.json.Decoder(_QuickOrderFrame).decode
+_OTHER_QUICK_FRAMES: tuple[tuple[str, str, _Read], ...] = (
+    (f'"{BALANCE_UPDATES}"', BALANCE_UPDATES, msgspec.json.Decoder(_QuickBalanceFrame).decode),
+    (f'"{POSITION_UPDATES}"', POSITION_UPDATES, msgspec.json.Decoder(_QuickPositionFrame).decode),
+)
+
+
+def quick_account_message(text: str, latest_time_us: int) -> OrderUpdate | BalanceUpdate | PositionUpdate | None:
+    """Return the message in the text of a frame about an order, a balance or a position, or None for any other text.
 
     It refuses what `parse_message` refuses; what it leaves is for that to read.
     Units:    no message is dated after `latest_time_us`.
     """
-    is_balance = _MARK_OF_BALANCES in text
+    stream, decode = ORDER_UPDATES, _read_quick_order_frame
+    for mark, other_stream, other_decode in _OTHER_QUICK_FRAMES:
+        if mark in text:
+            stream, decode = other_stream, other_decode
     try:
-        frame = _read_quick_balance_frame(text) if is_balance else _read_quick_order_frame(text)
+        frame = decode(text)
     except UNREADABLE:
         return None
-    message: OrderUpdate | BalanceUpdate = frame.data
-    if frame.stream != (BALANCE_UPDATES if is_balance else ORDER_UPDATES):
+    message = frame.data
+    if frame.stream != stream:
         return None
     if message.event_time_us > latest_time_us or (message.engine_time_us or 0) > latest_time_us:
         return None

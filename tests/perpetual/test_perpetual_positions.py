@@ -189,6 +189,18 @@ async def test_f03_position_that_is_closed_elsewhere_is_gone_at_once() -> None:
         assert here.double.count("get_positions") == asked
 
 
+async def test_a_trade_and_its_position_need_neither_queue_nor_task() -> None:
+    async with perpetual_world() as here:
+        connector = await here.started(PAIR)
+        queue = connector._user_stream_tracker.user_stream
+        await until(queue.empty)
+        put: list[Any] = []
+        queue.put_nowait = put.append
+        here.trade_elsewhere(Side.BID, "150", "2")
+        await until(lambda: shown(connector))
+        assert put == []
+
+
 async def test_f03_position_that_is_closed_unheard_is_gone_after_the_next_poll() -> None:
     async with perpetual_world(with_double=True) as here:
         connector = await here.started(PAIR)

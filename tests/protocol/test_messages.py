@@ -306,13 +306,14 @@ def test_no_odd_number_gets_through_the_quick_way(key: str, value: str) -> None:
         parse_message(odd)
 
 
-def test_a_balance_is_read_the_quick_way_too() -> None:
-    content = frame("balance_update")
+@pytest.mark.parametrize(("name", "key"), [("balance_update", "A"), ("position_update.initial_short", "q")])
+def test_balances_and_positions_are_read_the_quick_way_too(name: str, key: str) -> None:
+    content = frame(name)
     now_us = content["data"]["E"]
     assert quick_account_message(json.dumps(content), now_us) == parse_message(content)
     assert quick_account_message(json.dumps(content), now_us - 10**6) is None
-    assert quick_account_message(json.dumps({**content, "data": {**content["data"], "A": "NaN"}}), now_us) is None
-    other = {**content, "stream": "account.balanceUpdate.X", "note": "account.balanceUpdate"}
+    assert quick_account_message(json.dumps({**content, "data": {**content["data"], key: "NaN"}}), now_us) is None
+    other = {**content, "stream": f"{content['stream']}.X", "note": content["stream"]}
     assert quick_account_message(json.dumps(other), now_us) is None
 
 

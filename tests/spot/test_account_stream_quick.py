@@ -1,4 +1,4 @@
-"""Messages about orders and balances are applied where their frame arrives, and never before one that came earlier."""
+"""Messages of the account are applied where their frame arrives, and never before one that came earlier."""
 
 import asyncio
 import itertools
