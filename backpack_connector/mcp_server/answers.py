@@ -46,9 +46,12 @@ _ADVICE: tuple[tuple[type[BackpackError], str], ...] = (
 )
 
 
-def answer_of(result: Any) -> dict[str, Any]:
-    """Return what an operation answered, for an agent."""
-    return _shortened({"origin": ORIGIN, "data": cleaned(_plain_data(result))})
+def answer_of(result: Any, fields: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return what an operation answered, for an agent; of rows only some fields, if they are named."""
+    data = _plain_data(result)
+    if fields and isinstance(data, list):
+        data = [{name: row[name] for name in fields if name in row} for row in data]
+    return _shortened({"origin": ORIGIN, "data": cleaned(data)})
 
 
 def own_answer(data: dict[str, Any]) -> dict[str, Any]:

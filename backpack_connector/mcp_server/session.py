@@ -129,7 +129,7 @@ class Session:
             raise ConfigurationError(NO_KEYS)
         given = _given(tool, arguments)
         if tool.effect is Effect.READS:
-            return answer_of(await self.client.call(tool.operation_id, given)), False
+            return answer_of(await self.client.call(tool.operation_id, given), tool.fields), False
         return await self._change(tool.operation_id, given)
 
     async def _change(self, operation_id: str, given: Any) -> tuple[dict[str, Any], bool]:

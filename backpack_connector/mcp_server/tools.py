@@ -33,6 +33,8 @@ class Tool:
     """Parameters that the tool does not take."""
     defaults: tuple[tuple[str, Any], ...] = ()
     """What the tool gives for parameters that are absent."""
+    fields: tuple[str, ...] = ()
+    """What it passes on of each row; everything when empty."""
 
     @property
     def group(self) -> str:
@@ -229,6 +231,11 @@ NOT_OFFERED: dict[str, str] = {
 }
 
 _DETAILS: dict[str, dict[str, Any]] = {
+    # With all rules the list of the real exchange is longer than an answer may be.
+    "market_list": {
+        "fields": ("symbol", "baseSymbol", "quoteSymbol", "marketType", "orderBookState", "visible"),
+        "meaning": "Return all markets in short; market_info tells the rules of one: tick, step and bounds.",
+    },
     "position_list": {"hidden": ("symbol",), "meaning": "Return the open positions."},
     "market_depth": {
         "defaults": (("limit", 100),),

@@ -151,6 +151,14 @@ async def test_keys_can_be_forgotten_and_read_again(new_session: Any) -> None:
     await done(session, "account_balances")
 
 
+async def test_the_list_of_markets_is_short_and_whole(new_session: Any, simulator: Simulator) -> None:
+    session = await new_session()
+    rows = await done(session, "market_list")
+    assert len(rows) == len(await session.client.get_markets())
+    assert set(rows[0]) == {"symbol", "baseSymbol", "quoteSymbol", "marketType", "orderBookState", "visible"}
+    assert "filters" in await done(session, "market_info", symbol=rows[0]["symbol"])
+
+
 async def test_a_market_that_is_not_listed_gets_no_orders(new_session: Any) -> None:
     session = await new_session(*TRADING, "--market", "BTC_USDC")
     assert (await error(session, "order_create", **ORDER))["kind"] == "limit_reached"
