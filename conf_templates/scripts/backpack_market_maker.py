@@ -222,7 +222,12 @@ class BackpackMarketMaker(StrategyV2Base):
             if amount <= 0:
                 continue
             submit = self.buy if candidate.order_side == TradeType.BUY else self.sell
-            submit(self.config.connector_name, pair, amount, OrderType.LIMIT_MAKER, candidate.price)
+            options = self._order_options(candidate)
+            submit(self.config.connector_name, pair, amount, OrderType.LIMIT_MAKER, candidate.price, **options)
+
+    def _order_options(self, candidate: OrderCandidate) -> dict[str, Any]:
+        """Return what an order says besides price and amount."""
+        return {}
 
     def _candidates(self) -> list[OrderCandidate]:
         config, pair = self.config, self.config.trading_pair

@@ -5,8 +5,9 @@ Copy this file and backpack_market_maker.py, on which it builds, into Hummingbot
 `hbot start <file>.yml`.
 
 What it does beyond the spot script: it sets the leverage limit, which on Backpack counts for the whole account; it
-quotes only as much as keeps the position between `-max_position` and `max_position`; and when it is stopped, it cancels
-everything and closes the position with reduce-only market orders. It does not stop by itself when the market runs away.
+quotes only as much as keeps the position between `-max_position` and `max_position`, leans its prices against the
+position, and can have the quotes that make it smaller reduce-only; and when it is stopped, it cancels everything and
+closes the position with reduce-only market orders. It does not stop by itself when the market runs away.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from typing import Any
 # its own name.
 import scripts.backpack_market_maker as spot
 from hummingbot.connector.connector_base import ConnectorBase
-from hummingbot.core.data_type.common import OrderType, PositionAction, TradeType
+from hummingbot.core.data_type.common import OrderType, PositionAction, PriceType, TradeType
 from hummingbot.core.data_type.order_candidate import OrderCandidate, PerpetualOrderCandidate
 from hummingbot.core.event.events import FundingPaymentCompletedEvent
 from hummingbot.core.utils.async_utils import safe_ensure_future
@@ -44,6 +45,15 @@ class BackpackPerpetualMarketMakerConfig(spot.BackpackMarketMakerConfig):
     )
     max_position: Decimal = Field(
         Decimal("0.3"), gt=0, json_schema_extra=spot.asked("Largest position, long or short, in base")
+    )
+    inventory_skew: Decimal = Field(
+        Decimal(0),
+        ge=0,
+        lt=1,
+        json_schema_extra=spot.asked("Move all quotes by this fraction, down when long, at the largest position"),
+    )
+    reduce_only_exits: bool = Field(
+        False, description="Quotes that only make the position smaller are reduce-only, and need no margin"
     )
     close_on_stop: bool = Field(True, description="Close the position when the bot is stopped")
     liquidation_price_seconds: float = Field(
@@ -148,10 +158,42 @@ class BackpackPerpetualMarketMaker(spot.BackpackMarketMaker):
             TradeType.SELL: self.config.max_position + self._position_amount,
         }
         candidates = super()._candidates()
+        self._lean(candidates)
         for candidate in candidates:
             candidate.amount = max(Decimal(0), min(candidate.amount, room[candidate.order_side]))
             room[candidate.order_side] -= candidate.amount
-        return [candidate for candidate in candidates if candidate.amount > 0]
+        candidates = [candidate for candidate in candidates if candidate.amount > 0]
+        if self.config.reduce_only_exits:
+            self._mark_exits(candidates)
+        return candidates
+
+    def _lean(self, candidates: list[OrderCandidate]) -> None:
+        """Move the quotes against the position, so that it is more likely to shrink than to grow."""
+        config, pair = self.config, self.config.trading_pair
+        skew = config.inventory_skew * self._position_amount / config.max_position
+        if not skew:
+            return
+        best_bid = self.connector.get_price_by_type(pair, PriceType.BestBid)
+        best_ask = self.connector.get_price_by_type(pair, PriceType.BestAsk)
+        tick = self.connector.get_order_price_quantum(pair, best_bid)
+        for candidate in candidates:
+            price = candidate.price * (1 - skew)
+            # Post-only orders that would trade are refused.
+            is_bid = candidate.order_side is TradeType.BUY
+            price = min(price, best_ask - tick) if is_bid else max(price, best_bid + tick)
+            candidate.price = self.connector.quantize_order_price(pair, price)
+
+    def _mark_exits(self, candidates: list[OrderCandidate]) -> None:
+        """Let orders close as far as the position reaches; all of one side may be filled."""
+        left = abs(self._position_amount)
+        reducing = TradeType.SELL if self._position_amount > 0 else TradeType.BUY
+        for candidate in candidates:
+            if candidate.order_side is reducing and candidate.amount <= left:
+                candidate.position_close = True
+                left -= candidate.amount
+
+    def _order_options(self, candidate: OrderCandidate) -> dict[str, Any]:
+        return {"position_action": PositionAction.CLOSE if candidate.position_close else PositionAction.OPEN}
 
     def _candidate(self, side: TradeType, price: Decimal) -> OrderCandidate:
         candidate = super()._candidate(side, price)

@@ -159,6 +159,44 @@ def test_quotes_end_where_they_could_lead_beyond_the_bound(
     assert all(candidate.amount > 0 for candidate in maker.connector.candidates)
 
 
+@pytest.mark.parametrize(
+    ("held", "bid", "ask"), [(None, "142.16", "142.45"), ("0.25", None, "142.31"), ("-0.25", "142.31", None)]
+)
+def test_quotes_lean_against_the_position_and_never_trade_at_once(
+    maker: Any, held: str | None, bid: str | None, ask: str | None
+) -> None:
+    maker.config.inventory_skew = Decimal("0.002")
+    if held:
+        maker.connector.hold(held)
+    start_quoting(maker)
+    first = {side: next((str(row[1]) for row in maker.placed if row[0] is side), None) for side in (BUY, SELL)}
+    assert first == {BUY: bid, SELL: ask}
+
+
+def test_half_a_position_leans_half_as_far(maker: Any) -> None:
+    maker.config.inventory_skew = Decimal("0.001")
+    maker.connector.hold("0.125")
+    start_quoting(maker)
+    bid = next(row[1] for row in maker.placed if row[0] is BUY)
+    assert bid == (Decimal("142.16") * (1 - Decimal("0.0005"))).quantize(Decimal("0.01"), "ROUND_FLOOR")
+
+
+@pytest.mark.parametrize(
+    ("held", "closing"), [(None, []), ("0.2", [SELL, SELL]), ("0.15", [SELL]), ("-0.1", [BUY]), ("-0.05", [])]
+)
+def test_exits_are_reduce_only_as_far_as_the_position_reaches(
+    maker: Any, held: str | None, closing: list[TradeType]
+) -> None:
+    maker.config.reduce_only_exits = True
+    if held:
+        maker.connector.hold(held)
+    start_quoting(maker)
+    sides = {f"order-{number}": row[0] for number, row in enumerate(maker.placed)}
+    assert [sides[name] for name in maker.closing] == closing
+    exits = [candidate for candidate in maker.connector.candidates if candidate.position_close]
+    assert [candidate.order_side for candidate in exits] == closing
+
+
 @pytest.mark.parametrize(("held", "side"), [("0.2", SELL), ("-0.2", BUY)])
 async def test_stopping_cancels_first_and_closes_with_reduce_only(maker: Any, held: str, side: TradeType) -> None:
     maker.connector.in_flight_orders["old"] = Order("old", BUY, Decimal(140), Decimal(1))

@@ -1,10 +1,12 @@
 """The templates trade: each is started through `hbot` on the simulator as it lies there, with the simulator's names."""
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,12 @@ pytest.importorskip("hummingbot")
 from backpack_connector.demo.bots import PERPETUAL_BOT, SPOT_BOT
 from backpack_connector.demo.hbot import Hbot
 from backpack_connector.demo.home import find_templates
+from backpack_connector.protocol.enums import MarketType
 from tests.end_to_end.place import Place, place_for, wait_for
 
 pytestmark = pytest.mark.timeout(240)
 
+REDUCE_ONLY_QUOTE = re.compile(r"Created LIMIT_MAKER \w+ order \d+ for [\d.]+ to CLOSE a SOL-USDC position")
 SIMULATED = {
     "connector_name: backpack": "connector_name: backpack_simulator",
     "connector_name: backpack_perpetual": "connector_name: backpack_perpetual_simulator",
@@ -87,3 +91,64 @@ def test_v2_controllers_market_making_twap_and_grid_in_one_bot(tmp_path: Path) -
         assert tracebacks == []
         place.hbot.stop()
         assert place.open_order_ids() == set()
+
+
+def account_amounts(place: Place) -> tuple[Decimal, Decimal]:
+    """Return the SOL that the exchange knows of, and the position in its perpetual."""
+    positions = place.truth().positions
+    sol = Decimal(place.simulator.truth(MarketType.SPOT).balances["SOL"].total)
+    return sol, positions["SOL-USDC"].amount if "SOL-USDC" in positions else Decimal(0)
+
+
+def test_v2_arbitrage_opens_both_legs_and_undoes_them(tmp_path: Path) -> None:
+    changes = {
+        "spot_connector: backpack": "spot_connector: backpack_simulator",
+        "perpetual_connector: backpack_perpetual": "perpetual_connector: backpack_perpetual_simulator",
+        "min_opening_basis: 0.006": "min_opening_basis: -0.02",
+        "max_closing_basis: 0.0005": "max_closing_basis: 0.02",
+    }
+    with place_of_both(tmp_path, "backpack_spot_perpetual_arbitrage.yml") as place:
+        place.take_template("scripts/backpack_spot_perpetual_arbitrage.yml", changes)
+        place.start()
+        wait_for(lambda: account_amounts(place)[1] < 0, 60, "short position")
+        wait_for(lambda: account_amounts(place)[1] == 0, 60, "end of the round")
+        assert traded(place) == {("backpack_simulator", "SOL-USDC"), ("backpack_perpetual_simulator", "SOL-USDC")}
+        assert "Traceback" not in place.logged()
+        place.hbot.stop()
+
+
+def test_v2_funding_harvest_holds_as_much_as_it_is_short(tmp_path: Path) -> None:
+    changes = {
+        "spot_connector: backpack": "spot_connector: backpack_simulator",
+        "perpetual_connector: backpack_perpetual": "perpetual_connector: backpack_perpetual_simulator",
+        "min_opening_basis: -0.0005": "min_opening_basis: -0.02",
+        "min_opening_funding_rate: 0.00002": "min_opening_funding_rate: -1",
+        "min_holding_funding_rate: 0.000002": "min_holding_funding_rate: -1",
+    }
+    with place_of_both(tmp_path, "backpack_funding_harvest.yml") as place:
+        place.take_template("scripts/backpack_funding_harvest.yml", changes)
+        place.start()
+        wait_for(lambda: account_amounts(place)[1] < 0, 60, "short position")
+        held, position = account_amounts(place)
+        # Half a SOL less the fee of 0.1 %, to the step of the perpetual market.
+        assert position == Decimal("-0.49")
+        assert held == Decimal("20.4995")
+        assert "Traceback" not in place.logged()
+        place.hbot.stop()
+
+
+def test_v2_perpetual_market_making_leans_and_leaves_with_reduce_only_orders(tmp_path: Path) -> None:
+    changes = {
+        "connector_name: backpack_perpetual": SIMULATED["connector_name: backpack_perpetual"],
+        "bid_spread: 0.001": "bid_spread: 0.0002",
+        "ask_spread: 0.001": "ask_spread: 0.0005",
+        "refresh_seconds: 15": "refresh_seconds: 3",
+    }
+    with place_of_both(tmp_path, "backpack_perpetual_market_maker.yml") as place:
+        place.take_template("scripts/backpack_perpetual_market_maker.yml", changes)
+        place.start()
+        wait_for(lambda: account_amounts(place)[1] != 0, 60, "position")
+        wait_for(lambda: REDUCE_ONLY_QUOTE.search(place.logged()), 40, "reduce-only exit")
+        place.hbot.stop()
+        assert account_amounts(place)[1] == 0
+        assert "Traceback" not in place.logged()
