@@ -19,10 +19,11 @@ export class Ladder {
     this.market = null;
     this.asks = el("div", { class: "asks", role: "rowgroup", "aria-label": "Asks" });
     this.bids = el("div", { class: "bids", role: "rowgroup", "aria-label": "Bids" });
-    this.middle = el("div", { class: "middle" });
+    this.middle = el("span", { role: "cell" });
     this.head = el("div", { class: "row head", role: "row" });
     this.table = el("div", { class: "levels", role: "table", "aria-label": "Order book" });
-    this.table.append(this.head, this.asks, this.middle, this.bids);
+    const middle = el("div", { class: "middle", role: "row" }, this.middle);
+    this.table.append(this.head, this.asks, middle, this.bids);
     this.note = el("p", { class: "empty", hidden: true });
     container.append(this.table, this.note);
     grouping.addEventListener("change", () => {

@@ -10,6 +10,7 @@ export class Markets {
     this.container = container;
     this.onChoose = onChoose;
     this.rows = new Map();
+    this.buttons = new Map();
     this.chosen = null;
     this.filter = "";
     this.groups = new Map();
@@ -57,10 +58,7 @@ export class Markets {
     this.chosen = symbol;
     this.layOut();
     // After the texts are written, which give the rows their heights.
-    soon(() => {
-      const button = [...this.container.querySelectorAll("button")].find((each) => each.dataset.symbol === symbol);
-      scrollInto(this.container, button);
-    });
+    soon(() => scrollInto(this.container, this.buttons.get(symbol)));
   }
 
   onTicker(ticker) {
@@ -86,7 +84,8 @@ export class Markets {
     }
     this.empty.hidden = shown.length > 0 || this.rows.size === 0;
     const focusable = shown.some((row) => row.symbol === this.chosen) ? this.chosen : shown[0]?.symbol;
-    for (const button of this.container.querySelectorAll("button")) {
+    this.buttons = new Map([...this.container.querySelectorAll("button")].map((each) => [each.dataset.symbol, each]));
+    for (const button of this.buttons.values()) {
       button.tabIndex = button.dataset.symbol === focusable ? 0 : -1;
     }
     soon(this.paint);
@@ -100,10 +99,8 @@ export class Markets {
   }
 
   write(row) {
-    const type = this.groups.has(row.marketType) ? row.marketType : "OTHER";
-    const item = [...this.groups.get(type).list.children].find((element) => element.dataset.key === row.symbol);
-    if (item === undefined) return;
-    const button = item.firstElementChild;
+    const button = this.buttons.get(row.symbol);
+    if (button === undefined) return;
     const [pair, last, change, funding] = button.children;
     button.setAttribute("aria-current", String(row.symbol === this.chosen));
     const isOpen = row.orderBookState === "Open";
