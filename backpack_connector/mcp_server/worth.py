@@ -61,7 +61,7 @@ def _quantity(fields: Mapping[str, Any]) -> Decimal:
     text = fields.get("quantity", fields.get("triggerQuantity"))
     if text is None or str(text).endswith("%"):
         raise LimitReached(
-            "What this is worth cannot be told from a percentage: give the quantity itself, so that the limits hold."
+            "What this is worth cannot be told without a quantity, or from a percentage: give the quantity itself."
         )
     return Decimal(text)
 
