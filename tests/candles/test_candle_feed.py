@@ -170,13 +170,16 @@ async def test_an_unreadable_message_has_the_candles_asked_for(caplog: pytest.Lo
 async def test_a_message_of_another_market_or_interval_changes_nothing() -> None:
     def foreign(connection: Connection, frame: Any) -> Iterable[Any]:
         other = {**frame, "data": {**frame["data"], "s": "BTC_USDC", "c": "1"}}
-        return [other, {**frame, "stream": "kline.1h.SOL_USDC"}, {**frame, "stream": "trade2.SOL_USDC"}, frame]
+        wrong = {**frame["data"], "c": "2"}
+        streams = ("kline.1h.SOL_USDC", "trade2.SOL_USDC")
+        return [frame, other, *({"stream": stream, "data": wrong} for stream in streams)]
 
     async with market(with_double=True) as (here, feeds):
         feed = await feeds.ready(max_records=5)
         here.double.on_server_frame = foreign
         trade(here, "155")
         await until(lambda: seen(feed)[-1][4] == 155.0, LONG)
+        await stays(lambda: seen(feed)[-1][4] == 155.0, 0.2)
         await is_true(here, feed, KlineInterval.MINUTE_1)
 
 
