@@ -5,6 +5,29 @@ REASONS: dict[tuple[str, str], str] = {
         "The signature is 19 us of the floor's 22; limits, the exchange's time, latencies and the handling of what may"
         " go wrong, which the floor has not, take more than the 3 us that are left."
     ),
+    **dict.fromkeys(
+        (
+            ("orders-idle", "server_us"),
+            ("orders-hot", "server_us"),
+            ("orders-normal", "open_us"),
+            ("orders-hot", "open_us"),
+        ),
+        "Waking the server and this process is the floor, and it was larger in this run than when the goals were set;"
+        " both contestants pay it, so ratios to the built-in one shrink. Beside the floor and ccxt the goals hold.",
+    ),
+    ("ten-normal", "last_us"): (
+        "Ten signatures and ten requests of aiohttp, about 200 us each, are made one after the other before the last"
+        " one leaves, and the floor does the same."
+    ),
+    ("ten-normal", "batch_us"): (
+        "Ten orders are still announced, tracked and written down one by one, and the server reads ten; the signature"
+        " and the request are one."
+    ),
+    ("window", "cpu_pct"): "The floor, a process that does nothing but wake every 10 ms, takes nearly all of it here.",
+    ("stream-1000", "cpu_pct"): (
+        "Most of it is aiohttp's reader and the event loop, as in the row of 5,000 frames; the built-in connector, which"
+        " uses the same ones, has them too."
+    ),
     ("window", "p99_ms"): (
         "A timer in a process that does nothing else is as late on this machine, as the floor shows: others used it."
     ),
