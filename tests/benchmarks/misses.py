@@ -25,8 +25,8 @@ REASONS: dict[tuple[str, str], str] = {
     ),
     ("window", "cpu_pct"): "The floor, a process that does nothing but wake every 10 ms, takes nearly all of it here.",
     ("stream-1000", "cpu_pct"): (
-        "Most of it is aiohttp's reader and the event loop, as in the row of 5,000 frames; the built-in connector, which"
-        " uses the same ones, has them too."
+        "Most of it is aiohttp's reader and the event loop, as in the row of 5,000 frames; the built-in connector uses"
+        " the same ones."
     ),
     ("window", "p99_ms"): (
         "A timer in a process that does nothing else is as late on this machine, as the floor shows: others used it."
