@@ -337,3 +337,19 @@ def test_the_short_check_of_a_fill_lets_through_what_the_check_of_each_number_do
         assert is_odd
     else:
         assert not is_odd
+
+
+@pytest.mark.parametrize(
+    ("start", "seconds"), [("2024-09-11T12:00:00", 1_726_056_000.0), (1_726_056_000, 1_726_056_000.0)]
+)
+def test_a_candles_beginning_is_text_or_seconds(start: Any, seconds: float) -> None:
+    data = {"e": "kline", "E": 1_726_056_009_000_000, "s": "SOL_USDC", "t": start, "v": "0", "n": 0, "X": True}
+    message = parse_message({"stream": "kline.1m.SOL_USDC", "data": data})
+    assert isinstance(message, messages.KlineUpdate)
+    assert (message.start_timestamp, message.is_final, message.close) == (seconds, True, None)
+
+
+def test_a_candle_of_no_time_is_refused() -> None:
+    data = {"e": "kline", "E": 1, "s": "SOL_USDC", "t": "noon", "v": "0", "n": 0}
+    with pytest.raises(WireFormatError):
+        parse_message({"stream": "kline.1m.SOL_USDC", "data": data})
