@@ -10,7 +10,7 @@ from typing import Literal
 from backpack_connector.cli.chart_data import Bar, Curve, Rate, bounds, minute_text, number_text, ticks
 
 WIDTH, HEIGHT = 960, 540
-LEFT, TOP, RIGHT, BOTTOM = 24, 56, 100, 40
+LEFT, TOP, RIGHT, BOTTOM = 36, 56, 100, 40
 """Margins around the drawing; labels of prices stand to the right of it."""
 UP_COLOUR, DOWN_COLOUR = "#0d8a5f", "#d1364f"
 GRID_COLOUR, TEXT_COLOUR, BACKGROUND = "#e3e6ea", "#30363d", "#ffffff"
