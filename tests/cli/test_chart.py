@@ -98,6 +98,16 @@ def test_a_book_is_drawn_with_bids_to_the_left(capsys: pytest.CaptureFixture[str
     assert lines[-1].split() == ["96.00", "100.00", "104.00"]
 
 
+def test_an_order_at_the_edge_is_drawn_in_spite_of_rounding() -> None:
+    book = DepthSnapshot(bids=[("0.0882", "1")], asks=[("0.0918", "1")], last_update_id="1", timestamp=1)
+    sides = chart_data.sides_of(book, 2.0)
+    assert sides is not None
+    curve = chart_data.curve_of(sides)
+    assert curve.middle + curve.span < curve.asks[-1][0], "this is what floats make of it"
+    chart = depth_chart("", curve, 60, 4)
+    assert {column for column, _ in chart.canvas.signs} == {0, chart.canvas.columns - 1}
+
+
 def test_funding_stands_on_the_line_or_hangs_from_it(capsys: pytest.CaptureFixture[str]) -> None:
     rates = [Rate(0, 0.02), Rate(HOUR_S, -0.01), Rate(2 * HOUR_S, 0.0), Rate(3 * HOUR_S, 0.01)]
     chart = funding_chart("Funding", rates, 60, 6)

@@ -149,6 +149,13 @@ def test_files_of_keys(home: Path, key_pair: tuple[str, str], hummingbot: Path) 
     assert machine.check_key_files(hummingbot).state == "ok"
 
 
+def test_a_system_without_file_modes(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as other:
+        other.setattr(machine.os, "name", "nt")
+        finding = machine.check_key_files(None)
+    assert finding.state == "skipped"
+
+
 def test_a_bot_that_runs_is_in_order(folder: Path, bot: OrderJournal) -> None:
     finding = machine.check_journals(str(folder), None)
     assert (finding.state, finding.found) == ("ok", f"{folder} is in order; bots that run: 1.")
