@@ -148,7 +148,8 @@ async def test_a_key_that_is_not_accepted(
         (failure(401, "UNAUTHORIZED", "Unauthorized"), "problem", "The key may read, and not trade: "),
         (failure(400, "INVALID_MARKET", "Invalid market"), "warning", "It is not known whether the key may trade: "),
         (UNAVAILABLE, "warning", "It is not known whether the key may trade: "),
-        (Reply(None, 202), "warning", "It is not known whether the key may trade: the cancel of an order"),
+        (Reply(None, 202), "ok", "The key may change orders."),
+        (failure(404, "RESOURCE_NOT_FOUND", "Not Found"), "ok", "The key may change orders."),
     ],
 )
 async def test_what_a_key_may_do(
