@@ -75,7 +75,13 @@ RULES = {
     "cli": Rule(
         only("protocol", "shared", "client"),
         only("typer", "rich"),
-        exceptions={"simulate": only("simulator"), "status": only("registration"), "guard": only("guard")},
+        exceptions={
+            "simulate": only("simulator"),
+            "status": only("registration"),
+            "doctor_machine": only("registration"),
+            "guard": only("guard"),
+            "chart_files": only("matplotlib"),
+        },
     ),
     "demo": Rule(only("protocol", "client"), only("rich", "psutil")),  # psutil comes with Hummingbot
     "mcp_server": Rule(only("protocol", "shared", "client"), only("mcp", "msgspec", "uvicorn")),

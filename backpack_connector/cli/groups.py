@@ -10,6 +10,7 @@ GROUPS: dict[str, str] = {
     "config": "Keep the API key: set, show masked, forget.",
     "system": "Ask whether the exchange works, and for its time and wallets.",
     "market": "Look at markets: prices, books, candles, trades, rates.",
+    "chart": "Draw prices, depth and funding, in the terminal or into a file.",
     "order": "Place, cancel and look up orders.",
     "position": "Look at positions.",
     "account": "Look at the account: balances, margin, limits, settings.",

@@ -5,7 +5,7 @@ Exit codes: 0 done; 1 the command could not do it; 2 the command line is wrong. 
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -160,6 +160,36 @@ def guard(
         as_json=as_json,
         url=url,
         uses_simulator=simulator,
+    )
+
+
+@app.command()
+def doctor(
+    form: Annotated[
+        Literal["table", "json", "csv"], typer.Option("--format", help="How to print the answer.")
+    ] = "table",
+    url: Annotated[str | None, typer.Option(help="Another address of the REST interface.")] = None,
+    simulator: Annotated[bool, typer.Option("--simulator", help="Talk to the local simulator.")] = False,
+    journal: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", envvar="BACKPACK_JOURNAL", help="Where the bots keep their order journals."),
+    ] = None,
+    hummingbot: Annotated[bool, typer.Option(help="Whether Hummingbot should be in this Python.")] = True,
+    offline: Annotated[bool, typer.Option("--offline", help="Send nothing: look at this machine only.")] = False,
+) -> None:
+    """Find out what is wrong here, and what to do about it; ends with 1 when something is.
+
+    Whether a key may trade is asked with the cancel of an order that cannot exist; nothing is placed or changed.
+    """
+    from backpack_connector.cli.doctor import run_doctor
+
+    run_doctor(
+        form=form,
+        url=url,
+        uses_simulator=simulator,
+        journal=journal,
+        expects_hummingbot=hummingbot,
+        is_offline=offline,
     )
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,15 @@ def command(
         return Result(code, printed.out, printed.err)
 
     return shown
+
+
+def wait_for_mark_prices(command: Shown, market: str) -> None:
+    """Wait until a simulator that has just started has a candle of its mark price."""
+    words = ("market", "klines", market, "1m", "--price-type", "Mark", "--count", "2", "--format", "json")
+    end_s = time.monotonic() + 60
+    while not any(row["open"] for row in json.loads(command(*words).out)):
+        assert time.monotonic() < end_s, "no mark prices"
+        time.sleep(0.1)
 
 
 def environment(**more: str) -> dict[str, str]:

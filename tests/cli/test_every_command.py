@@ -106,6 +106,9 @@ STORY: list[tuple[str, int]] = [
     ("vault redeem-cancel 1", DONE),
     ("vault pending 1", REFUSED),
     ("vault nav", REFUSED),
+    (f"chart price {PERP} 1m", DONE),
+    (f"chart depth {SPOT}", DONE),
+    (f"chart funding {PERP}", DONE),
 ]
 
 
