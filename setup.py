@@ -98,8 +98,11 @@ def long_description() -> str:
 
 HUMMINGBOT = ["hummingbot==20260922"]  # the release that the tests run against
 MCP = ["mcp>=2.3,<3", "uvicorn>=0.31"]  # for agents: backpack-mcp
+CHART = ["matplotlib>=3.8"]  # charts as PNG; SVG needs nothing
+PARQUET = ["pyarrow>=15"]  # exports as Parquet; CSV needs nothing
 DEV = [
     *MCP,
+    *CHART,
     "aioresponses>=0.7.8",
     'atheris>=3.1; sys_platform == "linux" and platform_machine == "x86_64"',  # `make fuzz`; no wheels for others
     "hypothesis>=6.100",
@@ -126,7 +129,7 @@ setup(
     package_dir={"": "."},
     package_data={"": ["py.typed", "*.json", "*.yml"], "backpack_connector.simulator": ["web/*"]},
     install_requires=["aiohttp>=3.12", "bidict>=0.22.1", "msgspec>=0.18", "pynacl>=1.5", "rich>=13", "typer>=0.12"],
-    extras_require={"hummingbot": HUMMINGBOT, "mcp": MCP, "dev": DEV},
+    extras_require={"hummingbot": HUMMINGBOT, "mcp": MCP, "chart": CHART, "parquet": PARQUET, "dev": DEV},
     entry_points={
         "console_scripts": [
             "backpack = backpack_connector.cli.main:main",
