@@ -98,6 +98,7 @@ def long_description() -> str:
 
 HUMMINGBOT = ["hummingbot==20260922"]  # the release that the tests run against
 MCP = ["mcp>=2.3,<3", "uvicorn>=0.31"]  # for agents: backpack-mcp
+PARQUET = ["pyarrow>=17"]  # `backpack export` into .parquet files
 DEV = [
     *MCP,
     "aioresponses>=0.7.8",
@@ -126,7 +127,7 @@ setup(
     package_dir={"": "."},
     package_data={"": ["py.typed", "*.json", "*.yml"], "backpack_connector.simulator": ["web/*"]},
     install_requires=["aiohttp>=3.12", "bidict>=0.22.1", "msgspec>=0.18", "pynacl>=1.5", "rich>=13", "typer>=0.12"],
-    extras_require={"hummingbot": HUMMINGBOT, "mcp": MCP, "dev": DEV},
+    extras_require={"hummingbot": HUMMINGBOT, "mcp": MCP, "parquet": PARQUET, "dev": DEV},
     entry_points={
         "console_scripts": [
             "backpack = backpack_connector.cli.main:main",

@@ -32,6 +32,7 @@ OWN_GROUPS = (
     "cli",
     "demo",
     "mcp_server",
+    "market_service",
     "registration",
     "registration_tables",
     "startup",
@@ -75,10 +76,17 @@ RULES = {
     "cli": Rule(
         only("protocol", "shared", "client"),
         only("typer", "rich"),
-        exceptions={"simulate": only("simulator"), "status": only("registration"), "guard": only("guard")},
+        exceptions={
+            "simulate": only("simulator"),
+            "status": only("registration"),
+            "guard": only("guard"),
+            "serve": only("market_service"),
+            "export_parquet": only("pyarrow"),
+        },
     ),
     "demo": Rule(only("protocol", "client"), only("rich", "psutil")),  # psutil comes with Hummingbot
     "mcp_server": Rule(only("protocol", "shared", "client"), only("mcp", "msgspec", "uvicorn")),
+    "market_service": Rule(only("protocol", "client"), only("aiohttp", "msgspec")),
     "startup": Rule(
         only("registration"), never=frozenset(sys.stdlib_module_names) - {"sys", "collections", "importlib", "types"}
     ),
