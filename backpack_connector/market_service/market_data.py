@@ -38,6 +38,7 @@ UNREACHABLE = "Unreachable"
 DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
 """The exchange takes no others (API §2.3, depth)."""
 
+LONGEST_MONTH_S = 31 * 86_400
 _TICKER = ("last_price", "first_price", "high", "low", "price_change", "volume", "quote_volume")
 
 Values = Mapping[str, Any]
@@ -88,7 +89,8 @@ class MarketData:
     async def candles(self, values: Values) -> list[CandleRecord]:
         """Return the last candles, oldest first; the last one is not over yet."""
         interval, limit = values["interval"], values["limit"]
-        start_s = int(self._now_s()) - limit * interval_s(interval)
+        length_s = LONGEST_MONTH_S if interval == KlineInterval.MONTH_1 else interval_s(interval)
+        start_s = max(0, int(self._now_s()) - limit * length_s)
         rows = await self._client.get_klines(values["symbol"], interval, start_s)
         return [_candle(row) for row in rows[-limit:]]
 

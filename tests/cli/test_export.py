@@ -149,6 +149,13 @@ def test_wrong_input_is_explained_and_nothing_is_written(
     assert (tmp_path / "there.csv").read_text() == "mine"
 
 
+def test_a_file_that_exists_is_noticed_before_anything_is_asked(command: Shown, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("mine")
+    result = command("export", "trades", SPOT, str(path), "--url", "http://127.0.0.1:9", simulator=False)
+    assert (result.code, result.err) == (1, f"{path} exists; use --force to replace it.\n")
+
+
 def test_force_replaces_a_file(command: Shown, tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("mine")

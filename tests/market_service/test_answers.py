@@ -63,7 +63,8 @@ async def test_the_document_notices_what_is_wrong(ask: Asker) -> None:
     for wrong in ({**row, "tickSize": "0.01"}, {**row, "more": 1}, {key: row[key] for key in row if key != "base"}):
         body = {**copy.deepcopy(answer.body), "data": [wrong]}
         assert problems(document(), "/v1/markets", answer, body) != []
-    assert problems(document(), "/v1/markets", answer, {**answer.body, "success": False}) != []
+    for body in ({**answer.body, "success": False}, {**answer.body, "more": 1}, {**answer.body, "meta": {}}):
+        assert problems(document(), "/v1/markets", answer, body) != []
 
 
 async def test_the_document_is_complete(ask: Asker) -> None:
@@ -95,6 +96,60 @@ async def test_numbers_have_all_digits_of_the_exchange(ask: Asker, client: Watch
     expected = await client.get_market(SPOT)
     assert market["tickSize"] == expected.filters.price.tick_size
     assert (market["base"], market["quote"], market["type"], market["state"]) == ("SOL", "USDC", "SPOT", "Open")
+
+
+async def test_the_rules_of_a_market_are_the_exchanges(ask: Asker, client: WatchedClient) -> None:
+    (row,) = [row for row in await client.request("get_markets") if row["symbol"] == PERP]
+    price = {**row["filters"]["price"], "tickSize": "0.05", "minPrice": "1.5", "maxPrice": "900"}
+    quantity = {**row["filters"]["quantity"], "stepSize": "0.25", "minQuantity": "0.75", "maxQuantity": "80"}
+    client.answers["get_markets"] = [{**row, "filters": {"price": price, "quantity": quantity}}]
+    assert (await ask("/v1/markets")).exact["data"] == [
+        {
+            "symbol": PERP,
+            "type": "PERP",
+            "base": "SOL",
+            "quote": "USDC",
+            "state": "Open",
+            "tickSize": Decimal("0.05"),
+            "minPrice": Decimal("1.5"),
+            "maxPrice": 900,
+            "stepSize": Decimal("0.25"),
+            "minQuantity": Decimal("0.75"),
+            "maxQuantity": 80,
+            "fundingIntervalMs": row["fundingInterval"],
+        }
+    ]
+
+
+async def test_more_candles_than_were_wanted_are_cut_at_the_old_end(ask: Asker, client: WatchedClient) -> None:
+    start_s = 1_767_225_600
+    fields = {"symbol": SPOT, "interval": "1h", "startTime": start_s, "endTime": start_s + 36_000}
+    rows = await client.request("get_klines", fields)
+    client.answers["get_klines"] = rows[:7]
+    data = (await ask(f"/v1/klines?symbol={SPOT}&limit=5")).exact["data"]
+    assert [row["start"] for row in data] == [1_767_225_600_000 + 3_600_000 * hour for hour in range(2, 7)]
+    names = ("open", "high", "low", "close", "volume", "quoteVolume", "trades")
+    assert [[row[name] for name in names] for row in data] == [
+        [Decimal(row[name]) for name in names] for row in rows[2:7]
+    ]
+
+
+@pytest.mark.parametrize("interval", ["1s", "1d", "1w", "1month"])
+async def test_as_many_candles_as_are_wanted(ask: Asker, interval: str) -> None:
+    data = (await ask(f"/v1/klines?symbol={SPOT}&interval={interval}&limit=22")).body["data"]
+    assert len(data) == 22
+
+
+async def test_candles_do_not_begin_before_1970(ask: Asker, client: WatchedClient) -> None:
+    answer = await ask(f"/v1/klines?symbol={SPOT}&interval=1month&limit=1000")
+    assert answer.status == 200
+    assert client.parameters["get_klines"]["startTime"] == 0
+
+
+async def test_a_perpetual_market_without_a_price_has_no_funding(ask: Asker, client: WatchedClient) -> None:
+    client.answers["get_mark_prices"] = []
+    assert (await ask(f"/v1/funding?symbol={PERP}")).status == 404
+    assert (await ask("/v1/funding")).body["data"] == []
 
 
 async def test_markets_of_a_type(ask: Asker) -> None:

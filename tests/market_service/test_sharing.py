@@ -124,15 +124,18 @@ async def test_open_questions_have_a_bound(exchange: Exchange) -> None:
 
 async def test_kept_answers_have_a_bound(exchange: Exchange) -> None:
     answers = SharedAnswers(exchange.clock, most_kept=3)
-    await answers.get("old", 1.0, exchange.ask)
+    await answers.get("long", 60.0, exchange.ask)
+    await answers.get("short", 1.0, exchange.ask)
     exchange.now_s += 2.0
-    for key in "abcd":  # the old one makes room first, then the one that has been there longest
+    for key in "ab":  # what is too old makes room first
+        await answers.get(key, 60.0, exchange.ask)
+    assert (await answers.get("long", 60.0, exchange.ask)).value == 1
+    await answers.get("c", 60.0, exchange.ask)  # then what has been there longest
+    assert exchange.count == 5
+    for key in "abc":
         await answers.get(key, 60.0, exchange.ask)
     assert exchange.count == 5
-    for key in "bcd":
-        await answers.get(key, 60.0, exchange.ask)
-    assert exchange.count == 5
-    await answers.get("a", 60.0, exchange.ask)
+    await answers.get("long", 60.0, exchange.ask)
     assert exchange.count == 6
 
 
