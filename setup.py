@@ -98,8 +98,8 @@ def long_description() -> str:
 
 HUMMINGBOT = ["hummingbot==20260922"]  # the release that the tests run against
 MCP = ["mcp>=2.3,<3", "uvicorn>=0.31"]  # for agents: backpack-mcp
-CHART = ["matplotlib>=3.8"]  # charts as PNG; SVG needs nothing
-PARQUET = ["pyarrow>=15"]  # exports as Parquet; CSV needs nothing
+CHART = ["matplotlib>=3.8"]  # `backpack chart` into .png files; .svg needs nothing
+PARQUET = ["pyarrow>=17"]  # `backpack export` into .parquet files; .csv needs nothing
 DEV = [
     *MCP,
     *CHART,

@@ -32,6 +32,7 @@ OWN_GROUPS = (
     "cli",
     "demo",
     "mcp_server",
+    "market_service",
     "registration",
     "registration_tables",
     "startup",
@@ -81,10 +82,13 @@ RULES = {
             "doctor_machine": only("registration"),
             "guard": only("guard"),
             "chart_files": only("matplotlib"),
+            "serve": only("market_service"),
+            "export_parquet": only("pyarrow"),
         },
     ),
     "demo": Rule(only("protocol", "client"), only("rich", "psutil")),  # psutil comes with Hummingbot
     "mcp_server": Rule(only("protocol", "shared", "client"), only("mcp", "msgspec", "uvicorn")),
+    "market_service": Rule(only("protocol", "client"), only("aiohttp", "msgspec")),
     "startup": Rule(
         only("registration"), never=frozenset(sys.stdlib_module_names) - {"sys", "collections", "importlib", "types"}
     ),

@@ -20,6 +20,7 @@ GROUPS: dict[str, str] = {
     "strategy": "Run scheduled strategies.",
     "rfq": "Request quotes, and quote.",
     "vault": "Invest in vaults.",
+    "export": "Write candles, trades, fills, orders and funding into files.",
 }
 """Each is the app in the module `group_<name>`."""
 

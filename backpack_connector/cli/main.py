@@ -193,6 +193,22 @@ def doctor(
     )
 
 
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Where to listen; by default only programs of this machine can ask.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free port.")] = 8710,
+    url: Annotated[str | None, typer.Option(help="Another address of the REST interface.")] = None,
+    simulator: Annotated[bool, typer.Option("--simulator", help="Serve the local simulator's markets.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready.")] = False,
+) -> None:
+    """Serve public market data over HTTP, read-only and without keys; /openapi.json describes it."""
+    from backpack_connector.cli.serve import run_service
+
+    run_service(host=host, port=port, url=url, uses_simulator=simulator, prints_json=as_json)
+
+
 templates = typer.Typer(help="Ready files for Hummingbot: scripts, controllers, strategies and their values.")
 app.add_typer(templates, name="templates")
 
