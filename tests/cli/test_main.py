@@ -123,7 +123,17 @@ def test_status_with_a_hummingbot_that_cannot_be_imported(tmp_path: Path) -> Non
 
 
 def test_the_commands_load_without_hummingbot() -> None:
-    modules = ["cli.main", "cli.status", "cli.simulate", "cli.guard", "protocol.messages", "simulator", "demo.story"]
+    modules = [
+        "cli.main",
+        "cli.status",
+        "cli.simulate",
+        "cli.guard",
+        "cli.serve",
+        "cli.group_export",
+        "protocol.messages",
+        "simulator",
+        "demo.story",
+    ]
     imports = "; ".join(f"import backpack_connector.{module}" for module in modules)
     result = run_program("-c", f"{WITHOUT_HUMMINGBOT}\nsys.meta_path.insert(0, Absent())\n{imports}")
     assert result.returncode == 0, result.stderr
