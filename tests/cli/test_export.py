@@ -312,20 +312,3 @@ def test_values_of_parquet_are_exact(kind: Kind, value: Any, expected: Any) -> N
 def test_what_parquet_cannot_hold_exactly_is_an_error(kind: Kind, value: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^price '.*' does not fit into a Parquet file as it is; write a \."):
         value_of(Column("price", kind), value)
-
-
-def test_a_parquet_file_has_types(command: Shown, tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet", reason="the extra parquet is not installed")
-    span = ("--start", "2026-01-01T00:00", "--end", "2026-01-01T00:10")
-    assert command("export", "klines", SPOT, "1m", str(tmp_path / "x.parquet"), *span).code == 0
-    assert command("export", "klines", SPOT, "1m", str(tmp_path / "x.csv"), *span).code == 0
-    table = parquet.read_table(tmp_path / "x.parquet")
-    types = {field.name: str(field.type) for field in table.schema}
-    assert (types["start"], types["close"], types["trades"]) == ("timestamp[ms, tz=UTC]", "decimal128(38, 18)", "int64")
-    expected = rows_in(tmp_path / "x.csv")
-    assert [row["close"] for row in table.to_pylist()] == [
-        Decimal(row["close"]) if row["close"] else None for row in expected
-    ]
-    assert [f"{row['start']:%Y-%m-%d %H:%M:%S}" for row in table.to_pylist()] == [row["start"] for row in expected]
-    assert command("export", "orders", str(tmp_path / "orders.parquet")).code == 0
-    assert parquet.read_table(tmp_path / "orders.parquet").num_columns == len(group_export._ORDERS)
