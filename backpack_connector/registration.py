@@ -329,6 +329,10 @@ def status() -> Status:
 
 
 def _active_connector(swap: PrefixSwap) -> ActiveConnector:
+    loaded = sys.modules.get(swap.hummingbot_prefix)
+    if loaded is not None:
+        # A module of ours that is loaded keeps its own name and loader, so that its spec does not tell.
+        return _connector_at(swap, "plugin" if swap.is_ours(loaded) else "built-in", loaded.__file__)
     try:
         # This imports the package above the connectors, as any start of Hummingbot does, but no connector.
         spec = importlib.util.find_spec(swap.hummingbot_prefix)
@@ -338,8 +342,11 @@ def _active_connector(swap: PrefixSwap) -> ActiveConnector:
         spec = None
     if spec is None or spec.origin is None:
         return ActiveConnector(swap.connector, "none", None)
-    implementation = "plugin" if isinstance(spec.loader, AliasLoader) else "built-in"
-    return ActiveConnector(swap.connector, implementation, str(Path(spec.origin).parent))
+    return _connector_at(swap, "plugin" if isinstance(spec.loader, AliasLoader) else "built-in", spec.origin)
+
+
+def _connector_at(swap: PrefixSwap, implementation: str, file: str | None) -> ActiveConnector:
+    return ActiveConnector(swap.connector, implementation, str(Path(file).parent) if file else None)
 
 
 def _hummingbot_version(folder: Path) -> str | None:

@@ -151,3 +151,24 @@ print(json.dumps([perpetual(), row.module_path(), row.class_name()]))
     ]
     for each in (home, bare_home):
         assert each.ask(script, PYTHONPATH=str(tmp_path)) == expected
+
+
+def test_the_status_is_the_same_before_and_after_the_connectors_are_loaded(home: Any) -> None:
+    script = """
+import json
+from backpack_connector import registration
+
+def shown():
+    return [[connector.implementation, connector.location] for connector in registration.status().connectors]
+
+facts = [shown()]
+import hummingbot.connector.exchange.backpack
+import hummingbot.connector.derivative.backpack_perpetual
+print(json.dumps([*facts, shown()]))
+"""
+    before, after = home.ask(script)
+    assert before == after
+    assert [implementation for implementation, _ in after] == ["plugin", "plugin"]
+    before, after = home.ask(script, BACKPACK_CONNECTOR="off")
+    assert before == after
+    assert [implementation for implementation, _ in after] == ["built-in", "built-in"]
