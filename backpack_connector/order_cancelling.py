@@ -140,7 +140,8 @@ class OrderCancelling(_Base):
         """Cancel an order; whoever asks again while the answer is awaited gets the same answer."""
         running = self._cancels.get(order.client_order_id)
         if running is None or running.done():
-            self.latency.cancel_called(order.client_order_id)
+            if order.client_order_id in self.order_tracker.active_orders:  # and so forgotten when it ends
+                self.latency.cancel_called(order.client_order_id)
             running = begin(self._cancel_once(order))
             if not running.done():  # it may have ended inside the call
                 self._cancels[order.client_order_id] = running

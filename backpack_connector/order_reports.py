@@ -5,6 +5,7 @@ Rule 2: an event touches an order only if its market fits and its ids do; where 
 Rule 3: a state that is not known here changes nothing; it is reported and asked about (F19).
 """
 
+import asyncio
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -291,6 +292,12 @@ class OrderReports(_Base):
                 self.apply_fill(order, fill)
         except BackpackError as error:
             self.logger().warning(f"The fills of {len(orders)} lost orders could not be asked: {error}")
+
+    async def _cancel_lost_orders(self) -> None:
+        # Asked about together first: an outage leaves many, and a cancel of each that the exchange never had would cost
+        # four requests, two of them of the few historical ones. What is still lost then may rest.
+        await self._update_lost_orders_status()
+        await asyncio.gather(*map(self._execute_order_cancel, self.order_tracker.lost_orders.values()))
 
     async def _update_lost_orders_status(self) -> None:
         await self._reconciler.reconcile(list(self.order_tracker.lost_orders.values()))

@@ -110,7 +110,7 @@ class BackpackOrderTracker(ClientOrderTracker):
     def _applied_at_once(self, order_update: OrderUpdate) -> bool:
         order = self.fetch_order(order_update.client_order_id, order_update.exchange_order_id)
         if order is None:
-            return False  # a lost order or none of ours: the base class knows what to do
+            return self._applied_to_lost(order_update)
         if order_update.new_state is OrderState.FILLED and not order.completely_filled_event.is_set():
             return False  # the base class waits for fills that others have promised
         if goes_backwards(order.current_state, order_update.new_state):
@@ -121,6 +121,14 @@ class BackpackOrderTracker(ClientOrderTracker):
         if order.update_with_order_update(order_update):
             self._trigger_order_creation(order, state_before, order_update.new_state)
             self._trigger_order_completion(order, order_update)
+        return True
+
+    def _applied_to_lost(self, order_update: OrderUpdate) -> bool:
+        order = self.fetch_lost_order(order_update.client_order_id, order_update.exchange_order_id)
+        if order is None:
+            return False  # none of ours: the base class knows what to do
+        if order_update.new_state not in _RANKS:
+            del self._lost_orders[order.client_order_id]
         return True
 
     def reopen(self, order: InFlightOrder) -> None:

@@ -68,6 +68,8 @@ class BackpackPerpetualDerivative(AccountFunding, AccountPositions, BackpackExch
         self._leverage_changes = 0
         self._has_warned_of_leverage = False
         self._told_closes: set[str] = set()
+        self._asked_values: set[str] = set()
+        """Assets that came while no report said what they count; one was asked for."""
         self._poll_backoff = Backoff(FIRST_POLL_PAUSE_S)
         self._next_poll: asyncio.TimerHandle | None = None
         super().__init__(backpack_api_key, backpack_api_secret, domain=domain, **kwargs)
@@ -309,6 +311,9 @@ class BackpackPerpetualDerivative(AccountFunding, AccountPositions, BackpackExch
     def _on_account_message(self, message: Any) -> None:
         if isinstance(message, BalanceUpdate):
             self._margin.apply_balance(message)
+            if message.asset not in self._asked_values and self._margin.lacks_value_of(message.asset):
+                self._asked_values.add(message.asset)  # once: what is no collateral never gets a value
+                self._ask_for_everything()
         elif isinstance(message, PositionUpdate):
             self._on_position_message(message)
         else:

@@ -13,7 +13,7 @@ beyond the model stays added to it until the next one (`margin_reports`).
 How far `available` is from what the exchange would report, once every message of an event has arrived:
 - nothing but the report's rounding, while USDC is the only collateral, nothing is lent and no losses exceed the USDC;
 - for other assets: what their price x weight moved since the last report, and the haircut's curve on quantities that
-  changed since (the exchange does not publish it); assets bought since then count from the next report on;
+  changed since (the exchange does not publish it); an asset that was not there yet counts from the next report on;
 - funds lent by auto-lend since the last report are missing until the next one; so are losses beyond the USDC that is
   there (`unsettledEquity`), which no message tells.
 Between the messages of one event: an order's fill moves order, position and fee at once; a settlement of profit, or
@@ -170,6 +170,10 @@ class AccountMargin:
         """Take the balance of an asset, unless a newer one is known."""
         with self._assets_moving(update.event_timestamp):
             self._assets.apply_balance(update, self._next())
+
+    def lacks_value_of(self, asset: str) -> bool:
+        """Tell whether the account has something of an asset and no report has said what it counts."""
+        return self._assets.lacks_value(asset)
 
     @_exactly
     def apply_position(self, update: PositionUpdate) -> None:

@@ -67,6 +67,11 @@ class CollateralAssets:
             asset.is_known = True
         self._put_back(asset)
 
+    def lacks_value(self, symbol: str) -> bool:
+        """Tell whether there is something of an asset and no report has said what it counts."""
+        asset = self._assets.get(symbol)
+        return asset is not None and asset.quantity > 0 and asset.unit_value == 0
+
     def charge(self, symbol: str, fee: Decimal, engine_timestamp: float, place: int) -> None:
         """Take a fee off an asset unless a message about its balance has told of it already."""
         asset = self._taken_out(symbol)

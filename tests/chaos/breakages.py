@@ -34,6 +34,7 @@ from backpack_perpetual_connector.funding import AccountFunding, FundingPayments
 from tests.chaos.bots import Bot
 from tests.chaos.full_bot import FullBot
 from tests.chaos.runs import Outcome, Plan, run_alone
+from tests.chaos.venue import Venue
 
 SETTLING_S = 90.0
 """Long enough for a sound connector without faults; the first poll for funding payments comes within two minutes."""
@@ -154,6 +155,16 @@ def _without_updates() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _with_the_first_leverage_limit() -> Iterator[None]:
+    """Let a limit that is known never change, and the owner change it often enough for a short run."""
+    with (
+        mock.patch.object(BackpackPerpetualDerivative, "_on_leverage_limit", _first_leverage_limit),
+        mock.patch.object(Venue, "owner_cancels", Venue.owner_changes_leverage),
+    ):
+        yield
+
+
 def _no(*_: Any) -> bool:
     return False
 
@@ -232,7 +243,7 @@ BREAKAGES: Mapping[str, Breakage] = {
         _replaced(AccountMargin, "net_equity", Decimal(10_000)), "The net equity is", **_PERPETUAL
     ),
     "a change of the leverage limit is not taken": Breakage(
-        _replaced(BackpackPerpetualDerivative, "_on_leverage_limit", _first_leverage_limit),
+        _with_the_first_leverage_limit,
         "The leverage in",
         **_FUNDED,
     ),

@@ -8,8 +8,10 @@ from typing import Any
 _OURS = ("backpack_connector.", "backpack_perpetual_connector.", "hummingbot.")
 _NOT_OURS = ("backpack_connector.simulator.", "hummingbot.logger", "hummingbot.core.web_assistant.connections.")
 _SHARED = frozenset({"_logger", "_clock"})
-_BOUNDED = frozenset({"_cached_orders"})
-"""Finished orders, which are kept for ten minutes."""
+_BOUNDED = frozenset(
+    {"ClientOrderTracker._cached_orders", "BackpackOrderTracker._cached_orders", "RequestWindow._sent"}
+)
+"""Finished orders, which are kept for ten minutes, and the requests of the last minute, which the pools bound."""
 
 
 SLACK = 24
@@ -74,7 +76,9 @@ def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
     for kind in type(thing).__mro__:
         slots: Iterable[str] = kind.__dict__.get("__slots__", ())
         names.update([slots] if isinstance(slots, str) else slots)
-    for name in sorted(names - _SHARED - _BOUNDED):
+    for name in sorted(names - _SHARED):
+        if f"{type(thing).__name__}.{name}" in _BOUNDED:
+            continue
         try:
             yield name, getattr(thing, name)
         except Exception:  # noqa: BLE001 - a slot that was never filled, or a property that refuses

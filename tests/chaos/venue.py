@@ -147,8 +147,12 @@ class Venue:
             )
             self.simulator.publish(Execution((), (event,)))
         else:
-            with suppress(Refusal):  # too low for what is open
-                self.exchange.set_leverage_limit(self.key, Decimal(chance.randint(2, 20)))
+            self.owner_changes_leverage(chance)
+
+    def owner_changes_leverage(self, chance: random.Random) -> None:
+        """Let the account's owner change the leverage limit on the exchange's web page."""
+        with suppress(Refusal):  # too low for what is open
+            self.exchange.set_leverage_limit(self.key, Decimal(chance.randint(2, 20)))
 
     def stir(self) -> None:
         """Change every book and put it back, so that whoever has lost the last frame of a stream can notice."""

@@ -26,6 +26,7 @@ from backpack_connector.simulator.engine import Exchange
 from backpack_connector.simulator.events import Execution
 from backpack_connector.simulator.feeds import Feeds, Subscription
 from backpack_connector.simulator.futures_payloads import collateral_payload, position_payload
+from backpack_connector.simulator.margin import AccountMargin as MarginOfExchange
 from backpack_connector.simulator.markets import load_instruments
 from backpack_connector.simulator.orders import NewOrder, Trigger
 from backpack_connector.simulator.payloads import order_payload
@@ -178,8 +179,9 @@ class MarginWorld:
         self.wait()
         request.is_served = True
         if request.kind == "report":
-            request.answer = collateral_payload(self.exchange.risk.margin(self.account))
-            self.claims_reported.append(self.exchange.ledger.unsettled(ME))
+            margin = self.exchange.risk.margin(self.account)
+            request.answer = collateral_payload(margin)
+            self.claims_reported.append(_claim(margin))
         elif request.kind == "positions":
             request.answer = [position_payload(view) for view in self.exchange.risk.views(self.account)]
         elif request.kind == "orders":
@@ -261,11 +263,15 @@ class MarginWorld:
     def check(self, allowed: Decimal = PRINTED, *, only_last_report: bool = True) -> None:
         """The model equals the exchange, once all messages are here and no order is on its way.
 
-        No message tells of claims, what an account owes beyond its USDC: the last report counts, or one before it if
-        too much went on around the last one.
+        No message tells of claims, what an account owes beyond its USDC, nor of the loans that they become: the last
+        report counts, or one before it if too much went on around the last one. A loan also needs initial margin.
         """
         truth = self.exchange.risk.margin(self.account)
         known = self.claims_reported[-1:] if only_last_report else self.claims_reported
-        allowed += max(abs(truth.unsettled - claim) for claim in known)
+        allowed += max(abs(_claim(truth) - claim) for claim in known) * (1 + truth.imf)
         assert abs(self.margin.available - max(Decimal(0), truth.available)) <= allowed
         assert abs(self.margin.net_equity - truth.net_equity) <= allowed
+
+
+def _claim(margin: MarginOfExchange) -> Decimal:
+    return margin.unsettled - margin.borrow_liability

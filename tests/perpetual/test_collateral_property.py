@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from backpack_connector.protocol.enums import Side
@@ -100,7 +100,18 @@ def test_model_equals_the_exchange_however_messages_and_answers_overtake_each_ot
     world.check(only_last_report=False)
 
 
+A_CLAIM_THAT_BECOMES_A_LOAN: list[tuple[Any, ...]] = [
+    *[("mine", (SOL, Side.BID, 0, 1, "gtc"))] * 10,
+    ("wait", 1),
+    ("mine", (SOL, Side.BID, 0, 678, "market")),
+    ("jump", SOL, -6),
+    ("jump", SOL, -8),
+    ("wait", 5),
+]
+
+
 @BOUNDED
+@example(A_CLAIM_THAT_BECOMES_A_LOAN)
 @given(st.lists(st.one_of(orders_in(SOL, SPOT), jumps(8), PAUSES, CANCELS, REPORTS), min_size=20, max_size=40))
 def test_other_collateral_is_off_by_its_price_since_the_last_report(steps: list[tuple[Any, ...]]) -> None:
     world = MarginWorld(WITH_SOL, Decimal(5))

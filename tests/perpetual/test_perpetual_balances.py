@@ -131,6 +131,19 @@ async def test_f16_report_is_asked_for_after_the_private_stream_was_away() -> No
         await until(lambda: connector.ready and figures(connector) == truth(here))
 
 
+async def test_f16_asset_that_was_not_there_yet_counts_as_soon_as_one_report_has_told_its_value() -> None:
+    async with perpetual_world(with_double=True, faucet=ONLY_USDC) as here:
+        connector = await here.started(PAIR)
+        asked = here.double.count("get_collateral")
+        here.trade_elsewhere(Side.BID, "151", "10", symbol="SOL_USDC")
+        assert here.margin("netEquity") > Decimal(9_500)  # most of what was paid for it counts
+        await until(lambda: figures(connector) == truth(here))
+        for _ in range(3):
+            here.trade_elsewhere(Side.BID, "151", "1", symbol="SOL_USDC")
+        await until(lambda: figures(connector) == truth(here))
+        assert here.double.count("get_collateral") == asked + 1
+
+
 async def test_f16_report_that_an_event_overtakes_does_not_undo_it() -> None:
     async with perpetual_world(with_double=True) as here:
         connector = await here.started(PAIR)

@@ -193,6 +193,17 @@ async def test_the_real_paths_are_measured() -> None:
         assert len(connector.latency._called_at_s) + len(connector.latency._sent_at_s) == 0
 
 
+async def test_the_cancel_of_an_order_that_has_ended_is_not_followed() -> None:
+    async with world() as here:
+        here.fill_book()
+        connector = await here.started(PAIR)
+        order_id = connector.sell(PAIR, Decimal(1), OrderType.MARKET)
+        order = connector.in_flight_orders[order_id]
+        await until(lambda: order.is_filled)
+        await connector._execute_order_cancel(order)
+        assert not connector.latency._cancels_at_s
+
+
 async def test_the_clock_counts_and_shows_what_was_measured() -> None:
     async with world() as here:
         here.fill_book()

@@ -261,6 +261,25 @@ async def test_f11_an_order_that_arrives_after_it_was_given_up_is_cancelled(
     assert not bot.connector.order_tracker.lost_orders
 
 
+@pytest.mark.parametrize("rests", [False, True], ids=["the exchange never had them", "they arrived late"])
+async def test_f11_many_orders_that_were_given_up_cost_few_questions(
+    no_settling: None, bot: Bot, soon_conclusive: None, venue: Venue, rests: bool
+) -> None:
+    order_ids = [await given_up(bot) for _ in range(6)]
+    if rests:
+        for order_id in order_ids:
+            venue.place(Side.BID, "149", "1", account=bot.account, client_id=int(order_id))
+    asked = bot.double.counts()
+    await bot.connector._cancel_lost_orders()
+    await bot.rest()
+    asked = bot.double.counts() - asked
+    assert not bot.connector.order_tracker.lost_orders
+    assert [order.status for order in bot.truth()] == ["Cancelled"] * 6 * rests
+    assert asked["cancel_order"] == 6 * rests
+    assert max(asked[operation] for operation in LISTS) == 1
+    assert not bot.connector.latency._cancels_at_s
+
+
 async def test_f11_a_fill_of_an_order_that_was_given_up_is_told(
     no_settling: None, bot: Bot, soon_conclusive: None, venue: Venue
 ) -> None:
