@@ -100,13 +100,20 @@ HUMMINGBOT = ["hummingbot==20260922"]  # the release that the tests run against
 MCP = ["mcp>=2.3,<3", "uvicorn>=0.31"]  # for agents: backpack-mcp
 CHART = ["matplotlib>=3.8"]  # `backpack chart` into .png files; .svg needs nothing
 PARQUET = ["pyarrow>=17"]  # `backpack export` into .parquet files; .csv needs nothing
+FAST = [  # quicker ways to the exchange, each with a switch of its own: README, Settings
+    "httptools>=0.6",
+    'picows>=2.2; sys_platform != "win32"',
+    'uvloop>=0.21; sys_platform != "win32"',
+]
 DEV = [
     *MCP,
     *CHART,
+    *FAST,
     "aioresponses>=0.7.8",
     'atheris>=3.1; sys_platform == "linux" and platform_machine == "x86_64"',  # `make fuzz`; no wheels for others
     "hypothesis>=6.100",
     "mypy>=1.11",
+    "pexpect>=4.9",
     "playwright>=1.50",
     "pytest-asyncio>=0.24",
     "pytest-cov>=5",
@@ -129,7 +136,7 @@ setup(
     package_dir={"": "."},
     package_data={"": ["py.typed", "*.json", "*.yml"], "backpack_connector.simulator": ["web/*"]},
     install_requires=["aiohttp>=3.12", "bidict>=0.22.1", "msgspec>=0.18", "pynacl>=1.5", "rich>=13", "typer>=0.12"],
-    extras_require={"hummingbot": HUMMINGBOT, "mcp": MCP, "chart": CHART, "parquet": PARQUET, "dev": DEV},
+    extras_require={"hummingbot": HUMMINGBOT, "mcp": MCP, "chart": CHART, "parquet": PARQUET, "fast": FAST, "dev": DEV},
     entry_points={
         "console_scripts": [
             "backpack = backpack_connector.cli.main:main",
