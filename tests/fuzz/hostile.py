@@ -191,9 +191,13 @@ def spoilt_frames(frame: Any) -> Iterator[tuple[str, Any]]:
             yield done, spoilt
 
 
-async def send_raw(connection: Connection, data: bytes) -> None:
-    """Write bytes below the protocol of frames."""
-    transport = connection._request.transport
+async def send_raw(bot: Hostile, which: str, data: bytes) -> None:
+    """Write bytes below the protocol of frames, to the connection that there is once the last bytes have had their way.
+
+    A length without end, for one, is noticed only by the silence after it: the connection may be on its way out.
+    """
+    await until(lambda: bot.connections[which]._request.transport is not None, PATIENCE_S)
+    transport = bot.connections[which]._request.transport
     assert transport is not None
     transport.write(data)
 

@@ -81,8 +81,8 @@ async def test_what_is_no_frame_costs_the_connection_at_most(
         await _live(bot)
         ended = terminal_events(bot.connector)
         for data in RAW_FRAMES.values():
-            for connection in bot.connections.values():
-                await send_raw(connection, data)
+            for which in bot.connections:
+                await send_raw(bot, which, data)
             bot.here.rest(Side.BID, "141")
             await bot.check()
         await _live(bot)
