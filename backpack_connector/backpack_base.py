@@ -51,6 +51,7 @@ from backpack_connector.readiness import Readiness
 from backpack_connector.reconnect import Backoff
 from backpack_connector.request_budget import RequestBudget, rate_limits
 from backpack_connector.request_sender import ExchangeClock, RequestSender
+from backpack_connector.running_client import share_of_rate_limits
 from backpack_connector.single_attempts import ConnectionLost
 from backpack_connector.unknown_orders import UnknownOrders
 from backpack_connector.warm_connections import WarmConnections
@@ -97,7 +98,7 @@ class BackpackExchangeBase(
     ) -> None:
         self._api_key = backpack_api_key
         self._api_secret = backpack_api_secret
-        self._rate_limits_share_pct = rate_limits_share_pct
+        self._rate_limits_share_pct = share_of_rate_limits(rate_limits_share_pct)
         self._trading_pairs = trading_pairs or []
         self._trading_required = trading_required
         self._domain = domain
@@ -131,7 +132,7 @@ class BackpackExchangeBase(
         self._reconciler_task: asyncio.Task[None] | None = None
         self._symbols_task: asyncio.Task[Any] | None = None
         self._asking_soon: asyncio.TimerHandle | None = None
-        super().__init__(balance_asset_limit, rate_limits_share_pct)
+        super().__init__(balance_asset_limit, self._rate_limits_share_pct)
         self._set_order_book_tracker(
             BackpackOrderBookTracker(
                 data_source=self._orderbook_ds, trading_pairs=self.trading_pairs, domain=self.domain

@@ -16,10 +16,11 @@ be unique over connectors, restarts and months, not only among open orders.
 """
 
 import hashlib
-import sys
 import threading
 import time
 from collections.abc import Callable
+
+from backpack_connector.running_client import running_configuration
 
 ID_SPACE = 2**32
 IDS_PER_SECOND = 34
@@ -63,8 +64,6 @@ def installation() -> str:
 
 
 def _instance_id() -> str:
-    # Only a running client or engine has loaded this module; scripts and notebooks must not pay for its import, and
-    # have no instance id: the folder alone tells them apart.
-    module = sys.modules.get("hummingbot.client.hummingbot_application")
-    application = module.HummingbotApplication._main_app if module is not None else None
-    return str(application.client_config_map.instance_id) if application is not None else ""
+    # Scripts and notebooks have no instance id: the folder alone tells them apart.
+    configuration = running_configuration()
+    return "" if configuration is None else str(configuration.instance_id)
