@@ -25,11 +25,12 @@ judges: environment judges-environment  ## what others wrote judges the simulato
 chaos: environment  ## RUNS random runs of both connectors while the simulator breaks everything; SEED of the first; PEER=builtin
 	@$(PYTHON) -m tests.chaos --seed $(SEED) $(if $(RUNS),--runs $(RUNS)) $(if $(PEER),--peer $(PEER))
 
-chaos-table: environment  ## writes README's table of survived faults: RUNS runs for each fault, ours and Hummingbot's own
+chaos-table: environment  ## writes docs/reliability.md's table: RUNS runs for each fault, ours and Hummingbot's own
 	@$(PYTHON) -m tests.chaos --table --seed $(SEED) $(if $(RUNS),--runs $(RUNS))
+	@$(PYTHON) -m tests.documentation
 
 bench: environment  ## measures every path against the built-in connector and a floor, PEERS=1 ccxt and bpx-py too, and writes
-	@# BENCHMARKS.md and README's table; RESUME=1 goes on; ROWS=... prints some rows, RENEW=1 writes them; QUICK=1
+	@# BENCHMARKS.md and the tables of README and docs/speed.md; RESUME=1 goes on; ROWS=... prints some rows, RENEW=1 writes them; QUICK=1
 	@$(if $(filter-out 0,$(PEERS)),bash .ci/judges-environment)
 	@$(PYTHON) -m tests.benchmarks $(if $(ROWS),--rows $(ROWS)) $(if $(filter-out 0,$(QUICK)),--quick) \
 		$(if $(filter-out 0,$(RESUME)),--resume) $(if $(filter-out 0,$(RENEW)),--renew) \

@@ -100,7 +100,7 @@ HUMMINGBOT = ["hummingbot==20260922"]  # the release that the tests run against
 MCP = ["mcp>=2.3,<3", "uvicorn>=0.31"]  # for agents: backpack-mcp
 CHART = ["matplotlib>=3.8"]  # `backpack chart` into .png files; .svg needs nothing
 PARQUET = ["pyarrow>=17"]  # `backpack export` into .parquet files; .csv needs nothing
-FAST = [  # quicker ways to the exchange, each with a switch of its own: README, Settings
+FAST = [  # quicker ways to the exchange, each with a switch of its own: docs/settings.md
     "httptools>=0.6",
     'picows>=2.2; sys_platform != "win32"',
     'uvloop>=0.21; sys_platform != "win32"',

@@ -10,12 +10,13 @@ from backpack_connector.mcp_server import tools
 from backpack_connector.protocol.endpoints import ENDPOINTS, Effect, endpoint
 from backpack_connector.protocol.operations import operation
 from backpack_connector.simulator import faults_kinds
+from tests import documentation_summaries
 from tests.benchmarks import report
 from tests.load import stages
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("backpack_connector", "backpack_perpetual_connector")
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "docs/mcp.md", "tests/benchmarks/BENCHMARKS.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "docs/mcp.md", "docs/speed.md", "tests/benchmarks/BENCHMARKS.md")
 _BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n)(?P<body>.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -80,7 +81,9 @@ GENERATED: dict[str, Callable[[], str]] = {
     "benchmark-experiments": report.experiments,
     "benchmark-results": report.results_text,
     "benchmarks": report.headlines,
+    "benchmarks-short": documentation_summaries.benchmarks_short,
     "fault-kinds": fault_kinds,
+    "faults-short": documentation_summaries.faults_short,
     "load": stages.results_text,
     "mcp-left-out": mcp_left_out,
     "mcp-tools": mcp_tools,

@@ -11,13 +11,14 @@ import yaml
 from tests import documentation
 
 ROOT = documentation.ROOT
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "conf_templates" / "README.md"]
+SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def shell_lines() -> list[str]:
-    blocks = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    blocks = [block for path in PAGES for block in re.findall(r"```bash\n(.*?)```", path.read_text(), re.DOTALL)]
     return [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
 
 
@@ -37,14 +38,14 @@ def test_every_module_states_its_job_in_one_sentence(path: Path) -> None:
     assert sentence.endswith((".", "*")), f"{path} has no first sentence"
 
 
-def test_every_make_target_that_the_readme_names_exists() -> None:
+def test_every_make_target_that_the_pages_name_exists() -> None:
     targets = {line.split()[1] for line in shell_lines() if line.startswith("make ")}
     assert targets
     for target in targets:
         assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
 
 
-def test_every_command_of_ours_that_the_readme_names_exists() -> None:
+def test_every_command_of_ours_that_the_pages_name_exists() -> None:
     commands = {line.split()[1] for line in shell_lines() if line.startswith("backpack ")}
     assert commands >= {"simulate", "status"}
     for command in commands:
@@ -58,17 +59,10 @@ def test_every_command_of_ours_that_the_readme_names_exists() -> None:
         assert answer.returncode == 0, answer.stderr
 
 
-def test_every_file_that_the_readme_copies_exists() -> None:
-    sources = [line.split()[1] for line in shell_lines() if line.startswith("cp ")]
-    assert sources
-    for source in sources:
-        assert (ROOT / source).is_file(), source
-
-
 def test_the_settings_table_lists_the_variables_that_the_code_reads() -> None:
     product = "\n".join(path.read_text(encoding="utf-8") for path in documentation.modules())
     read_by_code = set(re.findall(r'"(BACKPACK_[A-Z_]+)"', product))
-    listed = set(re.findall(r"^\| `(BACKPACK_[A-Z_]+)` \|", README, re.MULTILINE))
+    listed = set(re.findall(r"^\| `(BACKPACK_[A-Z_]+)` \|", SETTINGS, re.MULTILINE))
     assert listed == read_by_code
 
 

@@ -1,4 +1,4 @@
-"""Write what a run found: a table for the screen, and what BENCHMARKS.md and README show of the last complete run."""
+"""Write what a run found: a table for the screen, and what the documents show of the last complete run."""
 
 import os
 import platform
@@ -143,7 +143,7 @@ def experiments(path: Path = EXPERIMENTS_FILE) -> str:
 
 
 def headlines(results: Results | None = None) -> str:
-    """Return what README shows of the last complete run: ours, the built-in's, and the ratio."""
+    """Return what docs/speed.md shows of the last complete run: ours, the built-in's, and the ratio."""
     results = results or read_results()
     if results is None:
         return "No complete run yet."

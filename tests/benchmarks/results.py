@@ -9,7 +9,7 @@ from typing import Any
 from tests.benchmarks.runner import Rounds
 
 FINISHED = Path(__file__).parent / "results.json"
-"""The last complete run, from which BENCHMARKS.md and README's table are written."""
+"""The last complete run, from which BENCHMARKS.md, docs/speed.md and README's table are written."""
 UNFINISHED = Path(__file__).parent / "results.unfinished.json"
 """The run that is going on, or was interrupted."""
 

@@ -68,7 +68,7 @@ def _make_runs(arguments: argparse.Namespace) -> int:
         table.write(
             table.text(made, table.Measurement(datetime.now(timezone.utc).date(), arguments.runs, arguments.seed))
         )
-        print(f"{table.README.name} has the table.")
+        print(f"{table.PLACE.name} has the table.")
         failed = [outcome for outcome in failed if outcome.plan.peer == table.OURS]
     return 1 if failed else 0
 
@@ -140,7 +140,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=180.0, help="how long each run trades, virtually (180)")
     parser.add_argument("--peer", choices=table.PEERS, default=table.OURS, help="these connectors, or Hummingbot's own")
     parser.add_argument("--workload", choices=WORKLOADS, help="what ours can do, or what both peers can (as the peer)")
-    parser.add_argument("--table", action="store_true", help="both peers under every fault; writes README's table")
+    parser.add_argument("--table", action="store_true", help="both peers under every fault; writes docs/reliability.md")
     parser.add_argument("--days", type=int, default=0, help="one run in which so many days pass, in some minutes each")
     parser.add_argument("--jobs", type=int, default=DEFAULT_JOBS, help="how many runs at a time (2)")
     parser.add_argument("--json", action="store_true", help="one line of JSON for each run")

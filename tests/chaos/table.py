@@ -1,4 +1,4 @@
-"""Write README's table of the faults that are survived: our connectors beside Hummingbot's own, as the runs saw them.
+"""Write docs/reliability.md's table of survived faults: our connectors beside Hummingbot's own, as the runs saw them.
 
 Both peers get the same workload, which is what both can do, the same faults, seeds and invariants. `builtin_bots` says
 what the built-in connectors are forgiven.
@@ -17,7 +17,7 @@ from backpack_connector import __version__
 from tests.chaos.fault_plans import MIXTURE, NONE
 from tests.chaos.runs import COMMON, Outcome, Plan
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PLACE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 OURS, BUILTIN = PEERS = ("ours", "builtin")
 DEFAULT_RUNS = 10
 WIDTH = 120
@@ -131,7 +131,7 @@ def text(outcomes: Iterable[Outcome], measurement: Measurement) -> str:
     return "\n".join([*textwrap.wrap(head, WIDTH), "", columns, "|---|---|---|", *rows, ""])
 
 
-def write(body: str, path: Path = README) -> None:
+def write(body: str, path: Path = PLACE) -> None:
     """Put a table into the document.
 
     Raises:   ValueError if the document has no place for it.
@@ -141,7 +141,7 @@ def write(body: str, path: Path = README) -> None:
     path.write_text(_BLOCK.sub(lambda match: f"{match[1]}{body}{match[3]}", document), encoding="utf-8")
 
 
-def check_place(path: Path = README) -> None:
+def check_place(path: Path = PLACE) -> None:
     """Check that the document has a place for the table.
 
     Raises:   ValueError.
@@ -151,7 +151,7 @@ def check_place(path: Path = README) -> None:
         raise ValueError(f"{path.name} has {count} places for the table instead of one.")
 
 
-def written(path: Path = README) -> str:
+def written(path: Path = PLACE) -> str:
     """Return the table as it is in the document; empty if there is none."""
     match = _BLOCK.search(path.read_text(encoding="utf-8"))
     return match["body"] if match else ""

@@ -1,4 +1,4 @@
-"""Hold README's table of survived faults to its form; its figures come from `make chaos-table` and nowhere else."""
+"""Hold the table of survived faults to its form; its figures come from `make chaos-table` and nowhere else."""
 
 import re
 import warnings

@@ -1,4 +1,4 @@
-"""The example of README runs as it is printed there."""
+"""The examples of docs/python.md run as they are printed there."""
 
 import asyncio
 import re
@@ -11,15 +11,14 @@ from backpack_connector.client.rest import BackpackClient
 from backpack_connector.simulator import Simulator
 from tests.simulator.faults_support import until
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "python.md"
 
 
 def examples() -> dict[str, Any]:
-    """Return the functions of the section's examples, compiled as they stand there."""
-    section = README.read_text(encoding="utf-8").partition("## The exchange from Python")[2].partition("\n## ")[0]
+    """Return the functions of the examples, compiled as they stand there."""
     names: dict[str, Any] = {}
-    for code in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
-        exec(compile(code, "README.md", "exec"), names)
+    for code in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
+        exec(compile(code, PAGE.name, "exec"), names)
     return names
 
 
@@ -39,7 +38,7 @@ async def test_the_examples_of_streams_run(client: BackpackClient, capsys: pytes
     await asyncio.gather(*listening, return_exceptions=True)
 
 
-async def test_the_example_of_the_readme_runs(
+async def test_the_first_example_runs(
     simulator: Simulator, key_pair: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     await examples()["main"](*key_pair, simulator.rest_url)
