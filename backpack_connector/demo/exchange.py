@@ -4,7 +4,6 @@ import json
 import queue
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,8 +72,8 @@ def start_simulator(
     programs: Programs, *, port: int, seed: int, log: Path, options: Sequence[str] = (), bot: Bot = SPOT_BOT
 ) -> Simulator:
     """Start the simulator as a program of its own and wait until it says where it listens."""
-    command = [sys.executable, "-m", "backpack_connector.simulator", "--port", str(port), "--seed", str(seed), "--json"]
-    command += [*options, *(word for amount in bot.faucet for word in ("--faucet", amount))]
+    command = [programs.python, "-m", "backpack_connector.simulator", "--port", str(port), "--seed", str(seed)]
+    command += ["--json", *options, *(word for amount in bot.faucet for word in ("--faucet", amount))]
     process = programs.start(command, log=log)
     line = _first_line(process)
     if not line.startswith("{"):

@@ -4,7 +4,6 @@
 """
 
 import json
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +48,7 @@ class Hbot:
         self._run("stop", "--json", timeout_s=60)
 
     def _run(self, *words: str, typed: str = "", timeout_s: float = 60) -> str:
-        command = [sys.executable, "-m", "hummingbot.cli.main", *words]
+        command = [self.programs.python, "-m", "hummingbot.cli.main", *words]
         result = self.programs.run(command, typed=typed, timeout_s=timeout_s)
         if result.returncode != 0:
             said = (result.stderr.strip() or result.stdout.strip()).splitlines()

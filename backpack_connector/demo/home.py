@@ -60,10 +60,13 @@ class Home:
         return self.folder / "logs" / f"logs_{self.bot_name}.log"
 
 
-def make_home(folder: Path, bot: Bot = SPOT_BOT) -> Home:
-    """Fill an empty folder with a Hummingbot home that has our scripts and their simulator configurations."""
+def make_home(folder: Path, bot: Bot = SPOT_BOT, package: Path | None = None) -> Home:
+    """Fill an empty folder with a Hummingbot home that has our scripts and their simulator configurations.
+
+    The package is Hummingbot's; without one it is the one that this Python has.
+    """
     templates = find_templates()
-    _link_package(folder / "hummingbot")
+    _link_package(folder / "hummingbot", package or _installed_package())
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "conf" / "conf_client.yml").write_text(CLIENT_CONFIGURATION, encoding="utf-8")
@@ -82,11 +85,14 @@ def find_templates() -> Path:
     return templates
 
 
-def _link_package(package: Path) -> None:
+def _installed_package() -> Path:
     spec = find_spec("hummingbot")
     if spec is None or spec.origin is None:
         raise HomeError("Hummingbot is not installed in this Python; `make demo` installs it.")
-    installed = Path(spec.origin).parent
+    return Path(spec.origin).parent
+
+
+def _link_package(package: Path, installed: Path) -> None:
     package.mkdir(parents=True)
     for entry in installed.iterdir():
         if entry.name == "__init__.py":

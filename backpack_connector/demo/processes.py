@@ -36,6 +36,8 @@ class Programs:
 
     folder: Path
     environment: Mapping[str, str]
+    python: str = sys.executable
+    """The interpreter of the environment that Hummingbot, the plugin and the simulator are run from."""
     _started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, command: Sequence[str], *, log: Path) -> subprocess.Popen[str]:

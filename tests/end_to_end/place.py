@@ -24,6 +24,7 @@ from backpack_connector.demo.home import Home, find_templates, make_home
 from backpack_connector.demo.processes import Programs, adopt_orphans, collect, is_pid_alive, pids_in
 from backpack_connector.demo.records import Journal, read_trades_database
 from backpack_connector.demo.story import bot_environment
+from tests.bare_hummingbot import site_packages
 
 BOTS = Path(__file__).parent / "bots"
 WRITTEN_US, DUE_US = 1_000_000, 2_500_000
@@ -94,7 +95,7 @@ class Place:
 
     def typed(self, *words: str) -> str:
         """Run a command of Hummingbot as a user types it."""
-        result = self.programs.run([sys.executable, "-m", "hummingbot.cli.main", *words], timeout_s=60)
+        result = self.programs.run([self.programs.python, "-m", "hummingbot.cli.main", *words], timeout_s=60)
         return result.stdout + result.stderr
 
     def logged(self) -> str:
@@ -123,10 +124,18 @@ class Place:
 
 
 @contextmanager
-def place_for(folder: Path, bot: Bot = SPOT_BOT, options: Sequence[str] = ()) -> Iterator[Place]:
-    """Run a simulator for a bot; at the end nothing of either is left running."""
-    home = make_home(folder, bot)
-    programs = Programs(folder, dict(os.environ))
+def place_for(
+    folder: Path, bot: Bot = SPOT_BOT, options: Sequence[str] = (), environment: Path | None = None
+) -> Iterator[Place]:
+    """Run a simulator for a bot; at the end nothing of either is left running.
+
+    The environment is a virtual one with a Hummingbot of its own, if it is not that of the tests.
+    """
+    python, package = Path(sys.executable), None
+    if environment is not None:
+        python, package = environment / "bin" / "python", site_packages(environment) / "hummingbot"
+    home = make_home(folder, bot, package)
+    programs = Programs(folder, dict(os.environ), str(python))
     adopt_orphans()
     try:
         log = folder / "simulator.log"

@@ -2,45 +2,16 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-# The folders that hold what is left out, and those above them; all else is linked.
-COPIED_FOLDERS = (
-    "",
-    "client",
-    "client/config",
-    "connector",
-    "connector/exchange",
-    "connector/derivative",
-    "core",
-    "core/rate_oracle",
-    "core/rate_oracle/sources",
-    "data_feed",
-    "data_feed/candles_feed",
-)
-BACKPACK_PARTS = (
-    "connector/exchange/backpack",
-    "connector/derivative/backpack_perpetual",
-    "core/rate_oracle/sources/backpack_rate_source.py",
-    "data_feed/candles_feed/backpack_perpetual_candles",
-    "data_feed/candles_feed/backpack_spot_candles",
-)
-# Tables in which Backpack's rows are lines of their own.
-TABLES = (
-    "client/config/client_config_map.py",
-    "core/rate_oracle/rate_oracle.py",
-    "data_feed/candles_feed/candles_factory.py",
-)
+from tests.bare_hummingbot import link_package
 
 
 @dataclass(frozen=True)
@@ -71,28 +42,7 @@ class Home:
 
 
 def make_home(folder: Path, *, with_backpack_folders: bool) -> Home:
-    spec = find_spec("hummingbot")
-    assert spec is not None, "these tests need Hummingbot: run `make environment`"
-    assert spec.origin is not None
-    installed = Path(spec.origin).parent
-    for name in COPIED_FOLDERS:
-        copied = folder / "hummingbot" / name
-        copied.mkdir(parents=True, exist_ok=True)
-        for entry in (installed / name).iterdir():
-            relative = entry.relative_to(installed).as_posix()
-            if entry.name == "__pycache__" or relative in COPIED_FOLDERS:
-                continue
-            if relative in BACKPACK_PARTS and not with_backpack_folders:
-                continue
-            if relative in TABLES and not with_backpack_folders:
-                lines = entry.read_text(encoding="utf-8").splitlines(keepends=True)
-                (copied / entry.name).write_text("".join(line for line in lines if "backpack" not in line.lower()))
-                continue
-            # Hummingbot takes the real path of this one file for its home, so that it must be no link.
-            if relative == "__init__.py":
-                shutil.copy(entry, copied)
-            else:
-                (copied / entry.name).symlink_to(entry)
+    link_package(folder / "hummingbot", with_backpack=with_backpack_folders)
     for name in ("connectors", "strategies", "scripts", "controllers"):
         (folder / "conf" / name).mkdir(parents=True)
     (folder / "logs").mkdir()
