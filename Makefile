@@ -5,15 +5,16 @@ KILLS ?= 200
 SEED ?= 1
 PYTHON := .venv/bin/python
 
-.PHONY: demo test check bench load chaos chaos-table fuzz kills fix docs environment judges judges-environment browser-environment screenshot
+.PHONY: demo test check bench load chaos chaos-table fuzz kills fix docs environment judges judges-environment browser-environment broker-environment \
+	screenshot
 
 demo: environment  ## a real bot makes a market on the simulator for SECONDS, PERP=1 with futures; then its books are compared
 	@$(PYTHON) -m backpack_connector.demo --seconds $(SECONDS) $(if $(filter-out 0,$(PERP)),--perp)
 
-test: environment judges-environment browser-environment  ## all tests: pure ones first, end-to-end last
+test: environment judges-environment browser-environment broker-environment  ## all tests: pure ones first, end-to-end last
 	@$(PYTHON) -m pytest
 
-check: environment judges-environment browser-environment  ## what must hold before a commit; `make fix` repairs the first two
+check: environment judges-environment browser-environment broker-environment  ## what must hold before a commit; `make fix` repairs the first two
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
@@ -68,3 +69,6 @@ judges-environment: environment
 
 browser-environment:
 	@bash .ci/browser-environment
+
+broker-environment:
+	@bash .ci/broker-environment
