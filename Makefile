@@ -6,7 +6,7 @@ SEED ?= 1
 PYTHON := .venv/bin/python
 
 .PHONY: demo test check bench load chaos chaos-table fuzz kills fix docs environment judges judges-environment browser-environment broker-environment \
-	screenshot
+	recording screenshot
 
 demo: environment  ## a real bot makes a market on the simulator for SECONDS, PERP=1 with futures; then its books are compared
 	@$(PYTHON) -m backpack_connector.demo --seconds $(SECONDS) $(if $(filter-out 0,$(PERP)),--perp)
@@ -49,6 +49,9 @@ kills: environment  ## a trading bot is killed KILLS times with SIGKILL at rando
 
 screenshot: environment browser-environment  ## takes the picture of the simulator's page that README shows
 	$(PYTHON) -m tests.page.screenshot
+
+recording: environment  ## runs a demo and takes the picture of it that README shows
+	$(PYTHON) -m tests.demo_picture
 
 docs: environment  ## writes the parts of README.md and ARCHITECTURE.md that the code determines
 	$(PYTHON) -m tests.client.generated
