@@ -30,8 +30,14 @@ from backpack_perpetual_connector.backpack_perpetual_candles import BackpackPerp
 from tests.code_blocks.blocks import ROOT, Block, blocks, indented_code, page_name, pages
 from tests.spot.session import events_of, until, world
 
-RUN_ELSEWHERE = {"docs/python.md": "tests/client/test_python_page.py"}
-"""Pages whose Python blocks another test runs, one after the other in one namespace."""
+RUN_ELSEWHERE = {
+    ("docs/python.md", "python"): "tests/client/test_python_page.py",
+    ("docs/fleet.md", "yaml"): "tests/end_to_end/test_fleet.py",
+    ("docs/fleet.md", "conf"): "tests/end_to_end/test_fleet.py",
+    ("docs/fleet.md", "json"): "tests/end_to_end/test_fleet.py",
+    ("docs/fleet.md", "python"): "tests/end_to_end/test_fleet.py",
+}
+"""Pages and languages whose blocks another test takes from the page and uses."""
 
 
 def block(page: str, language: str, number: int = 0) -> str:
@@ -169,13 +175,16 @@ def others() -> list[tuple[str, str, int]]:
 
 
 def test_every_block_has_a_check() -> None:
-    assert {name for name in others() if not (name[1] == "python" and name[0] in RUN_ELSEWHERE)} == set(CHECKS)
+    assert {name for name in others() if name[:2] not in RUN_ELSEWHERE} == set(CHECKS)
 
 
-@pytest.mark.parametrize(("page", "test"), RUN_ELSEWHERE.items())
-def test_what_is_run_elsewhere_is_run_there(page: str, test: str) -> None:
-    assert any(name[0] == page for name in others())
-    assert f'"{page.rpartition("/")[2]}"' in (ROOT / test).read_text(encoding="utf-8")
+@pytest.mark.parametrize(("names", "test"), RUN_ELSEWHERE.items())
+def test_what_is_run_elsewhere_is_run_there(names: tuple[str, str], test: str) -> None:
+    assert any(name[:2] == names for name in others())
+    page, language = names
+    code = (ROOT / test).read_text(encoding="utf-8")
+    assert re.search(rf'["/]{re.escape(page.rpartition("/")[2])}"', code)
+    assert re.search(rf'(?:"|```){language}\b', code)
 
 
 @pytest.mark.parametrize("row", blocks(), ids=lambda row: row.place)
