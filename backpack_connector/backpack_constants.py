@@ -17,6 +17,7 @@ EXCLUSIVE_ACCOUNT_VARIABLE = "BACKPACK_EXCLUSIVE_ACCOUNT"
 GARBAGE_VARIABLE = "BACKPACK_GC_FREEZE"
 WARM_CONNECTIONS_VARIABLE = "BACKPACK_WARM_CONNECTIONS"
 _MOST_WARM_CONNECTIONS = 50
+WEBSOCKET_VARIABLE = "BACKPACK_WEBSOCKET"
 _NO_BROKER_WORDS = ("none", "off", "no")
 
 SERVER_TIME_PATH_URL = endpoint("get_time").path
@@ -78,3 +79,14 @@ def warm_connections() -> int:
             f"{WARM_CONNECTIONS_VARIABLE} must be a whole number from 0 to {_MOST_WARM_CONNECTIONS}, not {shown(text)}."
         )
     return int(text)
+
+
+def is_picows_wanted() -> bool:
+    """Tell whether the user wants the streams to be read with picows instead of aiohttp.
+
+    Raises:   ConfigurationError for any other word.
+    """
+    word = os.environ.get(WEBSOCKET_VARIABLE, "").strip().lower() or "aiohttp"
+    if word not in ("aiohttp", "picows"):
+        raise ConfigurationError(f"{WEBSOCKET_VARIABLE} must be aiohttp or picows, not {shown(word)}.")
+    return word == "picows"

@@ -1,10 +1,11 @@
 """Build URLs and web assistants, ask for the server's time, and read answers into data or typed errors."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, Protocol, cast
 
 import aiohttp
 from hummingbot.connector.time_synchronizer import TimeSynchronizer
@@ -138,8 +139,13 @@ class StreamConnection(WSConnection):
 class SingleAttempts(ConnectionsFactory):
     """Hands out connections of Hummingbot's own session, on which each request is sent once."""
 
-    def __new__(cls) -> "SingleAttempts":
+    def __new__(cls, **_: Any) -> "SingleAttempts":
         return object.__new__(cls)  # the base class is a singleton, whose session stays everybody's
+
+    def __init__(self, is_picows_wanted: bool = False, domain: str = constants.DEFAULT_DOMAIN) -> None:
+        super().__init__()
+        self._is_picows_wanted = is_picows_wanted
+        self._domain = domain
 
     async def get_rest_connection(self) -> RESTConnection:
         """Return a connection that repeats nothing."""
@@ -147,11 +153,35 @@ class SingleAttempts(ConnectionsFactory):
 
     async def get_ws_connection(self) -> WSConnection:
         """Return a connection for streams."""
+        if self._is_picows_wanted:
+            connection = _picows_connection(ws_url(self._domain))
+            if connection is not None:
+                return connection
         return StreamConnection((await ConnectionsFactory().get_ws_connection())._client_session)
 
     async def close(self) -> None:
         """Close the session."""
         await ConnectionsFactory().close()
+
+
+def _picows_connection(url: str) -> WSConnection | None:
+    try:
+        from backpack_connector.picows_stream import PicowsConnection, is_proxy_set
+    except ImportError as error:
+        _say_once(
+            f"{constants.WEBSOCKET_VARIABLE} is picows, but picows cannot be used here ({error}), so the streams use "
+            'aiohttp. It comes with `pip install "backpack-hummingbot-connector[fast]"`.'
+        )
+        return None
+    if is_proxy_set(url):
+        _say_once(f"{constants.WEBSOCKET_VARIABLE} is picows, but the environment names a proxy, which is aiohttp's.")
+        return None
+    return PicowsConnection()
+
+
+@lru_cache(maxsize=8)
+def _say_once(sentence: str) -> None:
+    logging.getLogger(__name__).warning(sentence)
 
 
 class ClockOfSignedRequests(TimeSynchronizerRESTPreProcessor):
@@ -201,7 +231,10 @@ def build_api_factory(
             ClockOfSignedRequests(synchronizer=synchronizer, time_provider=time_provider or server_time)
         ],
         rest_post_processors=[AnswerReader()],
-        connections_factory=SingleAttempts(),
+        connections_factory=SingleAttempts(
+            is_picows_wanted=constants.is_picows_wanted(),
+            domain=domain,
+        ),
     )
 
 
@@ -231,9 +264,13 @@ def stream_head_start(factory: WebAssistantsFactory, domain: str) -> HeadStart[W
     return HeadStart(partial(connected_stream, factory, domain), lambda assistant: assistant.disconnect())
 
 
+class _Delivering(Protocol):
+    async def deliver(self, take: Callable[[str], None]) -> None: ...
+
+
 async def deliver_frames(assistant: WSAssistant, take: Callable[[str], None]) -> None:
     """Call somebody with the text of each frame of a `connected_stream`: see `StreamConnection.deliver`."""
-    await assistant._connection.deliver(take)
+    await cast("_Delivering", assistant._connection).deliver(take)
 
 
 def create_throttler() -> RequestBudget:
