@@ -1,7 +1,10 @@
 """Name who takes part in which experiment, and where the code of each is."""
 
-OURS, BUILT_IN, FLOOR, CCXT, BPX = "ours", "built-in", "floor", "ccxt", "bpx-py"
+OURS, FAST, BUILT_IN, FLOOR, CCXT, BPX = "ours", "fast", "built-in", "floor", "ccxt", "bpx-py"
 PEERS = (CCXT, BPX)
+
+FAST_ENVIRONMENT = {"BACKPACK_WEBSOCKET": "picows"}
+"""The options that a user may switch on for speed (docs/speed.md); `FAST` is our connector with all of them."""
 
 _CONNECTORS = (OURS, BUILT_IN)
 
@@ -21,7 +24,7 @@ CONTESTANTS: dict[str, dict[str, str]] = {
     "start": _both("connections:Start"),
     "poll": _both("connections:Poll"),
     "books": _both("books:InProcess", floor="floors_streams:Books", ccxt="peers:CcxtBooks"),
-    "stream": _both("books:Sockets", floor="floors_streams:Stream", ccxt="peers:CcxtStream"),
+    "stream": _both("books:Sockets", floor="floors_streams:Stream", ccxt="peers:CcxtStream") | {FAST: "books:Sockets"},
     "fills": _both("account:Fills", floor="floors_streams:Fills"),
     "balance": _both("account:Balance", floor="floors_streams:Balance"),
     "garbage": _both("account:Garbage"),

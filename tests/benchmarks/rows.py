@@ -24,15 +24,15 @@ class Goal:
             return f"at most {self.value:g} x floor"
         return f"{self.value:g} x {self.against}"
 
-    def reached(self, rounds: Rounds, row: "Row") -> float | None:
+    def reached(self, rounds: Rounds, row: "Row", ours: str = OURS) -> float | None:
         """Return how well it is met: 1 or more is met, 0.5 is half of the way; None when it was not measured."""
         if not self.against:
-            ours = figure(rounds.of(OURS, row.metric))
-            return None if ours is None else self.value / ours.median if ours.median > 0 else 1.0
+            own = figure(rounds.of(ours, row.metric))
+            return None if own is None else self.value / own.median if own.median > 0 else 1.0
         if self.against == FLOOR:
-            found = ratio(rounds, row.metric, OURS, FLOOR)
+            found = ratio(rounds, row.metric, ours, FLOOR)
             return None if found is None else self.value / found.median
-        above, below = (OURS, self.against) if row.more_is_better else (self.against, OURS)
+        above, below = (ours, self.against) if row.more_is_better else (self.against, ours)
         found = ratio(rounds, row.metric, above, below)
         return None if found is None else found.median / self.value
 

@@ -15,7 +15,7 @@ from statistics import median
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
-from tests.benchmarks.contestants import BUILT_IN, CONTESTANTS, PEERS
+from tests.benchmarks.contestants import BUILT_IN, CONTESTANTS, FAST, FAST_ENVIRONMENT, PEERS
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSWER_S = 300.0
@@ -87,9 +87,11 @@ class Worker:
         self._errors = TemporaryFile()  # noqa: SIM115 - it lives as long as the process
 
     async def start(self) -> None:
-        """Start the process, with the plugin switched off where the built-in connector is to be measured."""
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "BACKPACK_JOURNAL": self._journals.name}
+        """Start the process: without the plugin where the built-in connector is measured, with options where asked."""
+        environment = {name: value for name, value in os.environ.items() if name not in FAST_ENVIRONMENT}
+        environment |= {"PYTHONPATH": str(ROOT), "BACKPACK_JOURNAL": self._journals.name}
         environment |= {"BACKPACK_CONNECTOR": "off"} if self.variant == BUILT_IN else {}
+        environment |= FAST_ENVIRONMENT if self.variant == FAST else {}
         self._process = await asyncio.create_subprocess_exec(
             self._python,
             "-m",
