@@ -174,7 +174,9 @@ def _picows_connection(url: str) -> WSConnection | None:
         )
         return None
     if is_proxy_set(url):
-        _say_once(f"{constants.WEBSOCKET_VARIABLE} is picows, but the environment names a proxy, which is aiohttp's.")
+        _say_once(
+            f"{constants.WEBSOCKET_VARIABLE} is picows, but the environment names a proxy, so the streams use aiohttp."
+        )
         return None
     return PicowsConnection()
 

@@ -83,12 +83,12 @@ class _Line(WSListener):
         self.heard_at_s = time.monotonic()
         kind = frame.msg_type
         try:
-            if kind is WSMsgType.TEXT and frame.fin and self._parts is None and not frame.rsv1:
+            if transport.is_close_frame_sent:
+                self._on_frame_after_the_end(transport, kind)
+            elif kind is WSMsgType.TEXT and frame.fin and self._parts is None and not frame.rsv1:
                 self._take(frame.get_payload_as_utf8_text())
-            elif not self.ended.done():
+            else:
                 self._on_other(transport, frame, kind)
-            elif kind is WSMsgType.CLOSE:
-                transport.disconnect()
         except UnicodeDecodeError as error:
             self._break(WSCloseCode.INVALID_TEXT, f"it is no text, {plain(str(error.reason))}")
         except Exception as error:  # noqa: BLE001 - it is for whoever waits for the end of the connection
@@ -97,9 +97,7 @@ class _Line(WSListener):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        sent = transport.close_handshake.sent if transport.close_handshake is not None else None
-        lost = "the connection was lost" if sent is None else f"a frame could not be taken: {sent.reason}"
-        self.end(ConnectionError(lost))
+        self.end(ConnectionError(_complaint(transport) or "the connection was lost"))
         if not self._gone.done():
             self._gone.set_result(None)
         # picows keeps an error for whoever asks, and Python complains if nobody does.
@@ -110,6 +108,13 @@ class _Line(WSListener):
 
     def resume_writing(self) -> None:
         self._is_clogged = False
+
+    def _on_frame_after_the_end(self, transport: WSTransport, kind: WSMsgType) -> None:
+        # picows goes on for a moment after a frame that it has refused, and may take its content for a frame. It reads
+        # one frame ahead, so the one before such a frame is lost too; so is the connection, and then all is asked for.
+        self.end(ConnectionError(_complaint(transport)))
+        if kind is WSMsgType.CLOSE:
+            transport.disconnect()
 
     # Frames that are not whole texts
 
@@ -244,6 +249,14 @@ class _Line(WSListener):
         finally:
             if self._transport is not None and not self._transport.is_disconnected:
                 self._transport.disconnect(graceful=False)
+
+
+def _complaint(transport: WSTransport) -> str | None:
+    """Return what picows itself has ended the connection for; it says so in its Close."""
+    handshake = transport.close_handshake
+    if handshake is None or handshake.sent is None:
+        return None
+    return f"a frame could not be taken: {handshake.sent.reason}"
 
 
 def _drop(_: str) -> None:
