@@ -97,7 +97,10 @@ RULES = {
     "connector": Rule(
         only("protocol", "shared"),
         only("hummingbot", "aiohttp", "bidict", "pydantic", "msgspec"),
-        exceptions={"backpack_candles": only("numpy", "pandas")},  # candles are handed to Hummingbot in these
+        exceptions={
+            "backpack_candles": only("numpy", "pandas"),  # candles are handed to Hummingbot in these
+            "picows_stream": only("picows", "aiohappyeyeballs"),  # the extra `fast`; the other comes with aiohttp
+        },
     ),
     "perpetual": Rule(
         only("connector", "protocol", "shared"), only("hummingbot", "aiohttp", "bidict", "pydantic", "msgspec")
