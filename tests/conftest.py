@@ -99,3 +99,13 @@ def _is_loopback(host: Any) -> bool:
 def key_pair() -> tuple[str, str]:
     """Give the public key and the seed of RFC 8032 as Backpack writes them: base64."""
     return base64.b64encode(RFC_8032_PUBLIC_KEY).decode(), base64.b64encode(RFC_8032_SEED).decode()
+
+
+@pytest.fixture(params=["aiohttp", "picows"])
+def each_reader_of_streams(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a test once with each library that may read the streams."""
+    library: str = request.param
+    if library == "picows":
+        pytest.importorskip("picows")
+    monkeypatch.setenv("BACKPACK_WEBSOCKET", library)
+    return library

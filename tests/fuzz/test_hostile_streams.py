@@ -26,6 +26,8 @@ from tests.fuzz.hostile import (
 from tests.spot.session import until
 from tests.spot.stream_double import UNAVAILABLE
 
+pytestmark = pytest.mark.usefixtures("each_reader_of_streams")
+
 EXPECTED_KINDS = {
     "spot": {"depth", "trade", "account.orderUpdate", "account.balanceUpdate"},
     "perpetual": {"depth", "trade", "account.orderUpdate", "account.balanceUpdate", "account.positionUpdate"},

@@ -17,6 +17,8 @@ from backpack_connector.protocol.streams import ORDER_UPDATES
 from tests.protocol.samples import frame
 from tests.spot.session import PAIR, SYMBOL, events_of, until, world
 
+pytestmark = pytest.mark.usefixtures("each_reader_of_streams")
+
 BALANCE = json.dumps(
     {"stream": "account.balanceUpdate", "data": {"E": 1, "T": 1, "a": "SOL", "A": "1", "L": "0", "S": "0"}}
 )

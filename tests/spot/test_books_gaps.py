@@ -11,6 +11,8 @@ from backpack_connector.protocol.enums import Side
 from tests.spot.session import OTHER_PAIR, OTHER_SYMBOL, PAIR, SYMBOL, World, book_of, stays, until, world
 from tests.spot.stream_double import Reply, Seen
 
+pytestmark = pytest.mark.usefixtures("each_reader_of_streams")
+
 EMPTY: "tuple[dict[float, float], dict[float, float]]" = ({}, {})
 
 

@@ -16,6 +16,8 @@ from backpack_connector.tracked_book import TrackedBook
 from tests.spot.session import OTHER_PAIR, OTHER_SYMBOL, PAIR, SYMBOL, World, book_of, stays, until, world
 from tests.spot.stream_double import UNAVAILABLE, Connection
 
+pytestmark = pytest.mark.usefixtures("each_reader_of_streams")
+
 SUSPICION = "is silent although its book has moved"
 
 
