@@ -20,7 +20,7 @@ from hummingbot.core.utils.async_utils import safe_ensure_future
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
 from backpack_connector import backpack_constants as constants
-from backpack_connector import backpack_web_utils, garbage
+from backpack_connector import backpack_web_utils, garbage, hummingbot_contract
 from backpack_connector.account_stream import SUBSCRIBING_S, AccountStream
 from backpack_connector.backpack_api_order_book_data_source import BackpackAPIOrderBookDataSource
 from backpack_connector.backpack_api_user_stream_data_source import BackpackAPIUserStreamDataSource
@@ -73,7 +73,8 @@ class BackpackExchangeBase(
 ):
     """A Backpack account as Hummingbot sees it; a subclass says what kind of market it trades.
 
-    Raises:   ConfigurationError at construction when a key is malformed or the two do not belong together (F26).
+    Raises:   ConfigurationError at construction when a key is malformed or the two do not belong together (F26);
+              HummingbotChanged when this Hummingbot lacks something that the connector relies on.
     """
 
     LONG_POLL_INTERVAL = 30.0
@@ -96,6 +97,7 @@ class BackpackExchangeBase(
         trading_required: bool = True,
         domain: str = constants.DEFAULT_DOMAIN,
     ) -> None:
+        hummingbot_contract.check()
         self._api_key = backpack_api_key
         self._api_secret = backpack_api_secret
         self._rate_limits_share_pct = share_of_rate_limits(rate_limits_share_pct)

@@ -23,7 +23,7 @@ from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
 from hummingbot.data_feed.candles_feed.candles_base import CandlesBase
 from hummingbot.data_feed.candles_feed.data_types import HistoricalCandlesConfig
 
-from backpack_connector import backpack_web_utils
+from backpack_connector import backpack_web_utils, hummingbot_contract
 from backpack_connector.candle_history import CandleHistory
 from backpack_connector.candle_series import CandleSeries, columns_of
 from backpack_connector.protocol.candles import MAX_ROWS, bucket_start_s, next_bucket_s, start_before
@@ -63,6 +63,7 @@ class BackpackCandles(CandlesBase):
     domain: str
 
     def __init__(self, trading_pair: str, interval: str = "1m", max_records: int = 150) -> None:
+        hummingbot_contract.check()
         if interval not in INTERVALS:
             raise ConfigurationError(
                 f"The interval of candles must be one of {', '.join(INTERVALS)}, not {interval!r}."

@@ -22,14 +22,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from backpack_connector import __version__, startup
+from backpack_connector.hummingbot_contract import HummingbotChanged, check, hummingbot_version, import_failure
 from backpack_connector.registration_tables import Tables
 
 SWITCH = "BACKPACK_CONNECTOR"
@@ -109,8 +109,19 @@ class AliasLoader(Loader):
         self._own_spec: ModuleSpec | None = None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """Import our module, or take it if it is loaded."""
-        module = importlib.import_module(self.own_name)
+        """Import our module, or take it if it is loaded.
+
+        Raises:   RegistrationError in place of what a Hummingbot without some name that we import would lead to.
+        """
+        try:
+            module = importlib.import_module(self.own_name)
+        except RegistrationError:
+            raise
+        except Exception as error:
+            told = import_failure(self.own_name, error)
+            if told is None:
+                raise
+            raise _told_alone(RegistrationError(told)) from error
         self._own_spec = module.__spec__
         return module
 
@@ -142,6 +153,16 @@ class PrefixFinder:
                 return _spec_of_alias(fullname, own_name)
         return None
 
+    @property
+    def loaded(self) -> list[ModuleType]:
+        """Return the modules of settings and tables that are loaded already."""
+        return [sys.modules[name] for name in self._after_loading if name in sys.modules]
+
+    def put_into(self, module: ModuleType) -> None:
+        """Put our rows into a module of settings or tables."""
+        _check_module(module)
+        self._after_loading[module.__name__](module)
+
     def patch_settings(self, module: ModuleType) -> None:
         """Add our rows to the settings, now and whenever Hummingbot rebuilds them."""
         self.settings = SettingsPatch(module, self.swaps)
@@ -153,7 +174,7 @@ class PrefixFinder:
             find_spec = getattr(finder, "find_spec", None)  # until Python 3.12, finders without it are tolerated
             spec = find_spec(fullname, path, target) if find_spec and finder is not self else None
             if spec is not None:
-                _call_after_loading(spec, self._after_loading[fullname])
+                _call_after_loading(spec, self.put_into)
                 return spec
         return None
 
@@ -241,7 +262,8 @@ def is_switched_on() -> bool:
 def register() -> PrefixFinder:
     """Put our connectors in place of Hummingbot's; a second call changes nothing.
 
-    Raises:   RegistrationError if modules of a built-in Backpack connector are loaded already.
+    Raises:   RegistrationError if modules of a built-in Backpack connector are loaded already, or if Hummingbot's
+              tables are not as they were in the version that this is made for.
     """
     present = _registered()
     if present is not None:
@@ -255,11 +277,12 @@ def register() -> PrefixFinder:
             "The Backpack connectors must be registered before Hummingbot's own are imported, and these are loaded: "
             f"{', '.join(sorted(loaded))}."
         )
+    for module in finder.loaded:  # all of them before the first is changed
+        _check_module(module)
     # To insert is safe while another thread walks over the list, to replace or remove the watcher would not be.
     sys.meta_path.insert(0, finder)
-    if SETTINGS_MODULE in sys.modules:
-        finder.patch_settings(sys.modules[SETTINGS_MODULE])
-    finder.tables.fill_loaded()
+    for module in finder.loaded:
+        finder.put_into(module)
     return finder
 
 
@@ -324,7 +347,7 @@ def status() -> Status:
         raise RegistrationError(f"Hummingbot in {folder} cannot be imported: {error}") from error
     key_files = tuple(str(path) for path in (folder.parent / "conf" / "connectors").glob("backpack*_simulator.yml"))
     return Status(
-        __version__, is_switched_on(), is_active, _hummingbot_version(folder), str(folder), connectors, key_files
+        __version__, is_switched_on(), is_active, hummingbot_version(folder), str(folder), connectors, key_files
     )
 
 
@@ -349,16 +372,25 @@ def _connector_at(swap: PrefixSwap, implementation: str, file: str | None) -> Ac
     return ActiveConnector(swap.connector, implementation, str(Path(file).parent) if file else None)
 
 
-def _hummingbot_version(folder: Path) -> str | None:
-    # A release from the package index calls itself by its date; only a source checkout has nothing but its VERSION
-    # file, which in the release names the development version that it was made from.
-    for release in metadata.distributions(name="hummingbot"):
-        if Path(str(release.locate_file("hummingbot"))).resolve() == folder.resolve():
-            return release.version
+def _check_module(module: ModuleType) -> None:
     try:
-        return (folder / "VERSION").read_text(encoding="utf-8").strip()
-    except OSError:
-        return None
+        check(module.__name__)
+    except HummingbotChanged as error:
+        raise _told_alone(RegistrationError(str(error))) from None
+
+
+def _told_alone(error: RegistrationError) -> RegistrationError:
+    """Have the interpreter print the sentence without a traceback, which would bury it, where nobody catches it."""
+    show = sys.excepthook
+
+    def show_sentence(kind: type[BaseException], raised: BaseException, traceback: TracebackType | None) -> None:
+        if raised is error:
+            sys.stderr.write(f"{raised}\n")
+        else:
+            show(kind, raised, traceback)
+
+    sys.excepthook = show_sentence
+    return error
 
 
 def _watchers() -> list[startup.HummingbotWatcher]:

@@ -51,12 +51,6 @@ class Tables:
             CONFIGURATION_MODULE: self._put_mode,
         }
 
-    def fill_loaded(self) -> None:
-        """Put our rows into the tables that are loaded already."""
-        for name, put in self.modules.items():
-            if name in sys.modules:
-                put(sys.modules[name])
-
     def restore(self) -> None:
         """Give loaded tables their own rows back; called when our import finder is gone."""
         factory: Any = sys.modules.get(CANDLES_MODULE)

@@ -35,6 +35,8 @@ OWN_GROUPS = (
     "market_service",
     "registration",
     "registration_tables",
+    "hummingbot_contract",
+    "hummingbot_members",
     "startup",
 )
 # What the connectors share with the programs that work without Hummingbot.
@@ -92,10 +94,12 @@ RULES = {
     "startup": Rule(
         only("registration"), never=frozenset(sys.stdlib_module_names) - {"sys", "collections", "importlib", "types"}
     ),
-    "registration": Rule(only("startup", "registration_tables")),
+    "registration": Rule(only("startup", "registration_tables", "hummingbot_contract")),
     "registration_tables": Rule(only()),
+    "hummingbot_contract": Rule(only("hummingbot_members")),
+    "hummingbot_members": Rule(only()),
     "connector": Rule(
-        only("protocol", "shared"),
+        only("protocol", "shared", "hummingbot_contract"),
         only("hummingbot", "aiohttp", "bidict", "pydantic", "msgspec"),
         exceptions={
             "backpack_candles": only("numpy", "pandas"),  # candles are handed to Hummingbot in these
