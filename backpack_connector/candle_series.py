@@ -29,6 +29,8 @@ class CandleSeries:
         self._most = shown.maxlen or 1
         self._rows: dict[int, Row] = {}
         self._close_before: Decimal | None = None
+        self._left: Candle | None = None
+        """The newest candle with trades that has left the series; flat ones at its beginning have its close."""
         self._streamed: dict[int, Row] = {}
 
     @property
@@ -59,7 +61,7 @@ class CandleSeries:
         if kept and next_bucket_s(next(reversed(kept)), self._interval) == first_s:
             close_before = self._close_before
         else:
-            kept = {}
+            kept, self._left = {}, None
         told = {start_s: self._streamed.get(start_s, row) for start_s, row in rows.items()}
         self._close_before, self._rows = close_before, {**kept, **told}
         while (following_s := next_bucket_s(next(reversed(self._rows)), self._interval)) in self._streamed:
@@ -87,7 +89,15 @@ class CandleSeries:
             if start_s != next_bucket_s(last_s, self._interval):
                 return False
             self._append(start_s, row)
+        else:
+            self._correct_left(self._streamed.pop(start_s))
         return True
+
+    def _correct_left(self, row: Row) -> None:
+        left = self._left
+        if row is not None and left is not None and (row.start_s, row.trades) >= (left.start_s, left.trades):
+            self._left, self._close_before = row, row.close
+            self._show()
 
     def roll(self, now_s: float) -> None:
         """Add flat candles for the buckets that have begun meanwhile."""
@@ -111,7 +121,8 @@ class CandleSeries:
             oldest_s = next(iter(self._rows))
             row = self._rows.pop(oldest_s)
             self._streamed.pop(oldest_s, None)
-            self._close_before = self._close_before if row is None else row.close
+            if row is not None:
+                self._left, self._close_before = row, row.close
 
     def _show(self) -> None:
         columns = [columns_of(candle) for candle in filled(self._rows, self._close_before)]

@@ -179,6 +179,22 @@ def test_trades_are_told_by_bucket(scene: Scene) -> None:
     assert [scene.series.trades_at(at(place)) for place in (2, 3, 4)] == [1, 0, 0]
 
 
+def test_a_message_of_a_candle_that_has_left_corrects_the_flat_ones_after_it() -> None:
+    scene = Scene(most=3)
+    scene.merge(candle(0, 10), candle(1, 11), 2)
+    for place in (3, 4):
+        scene.series.roll(at(place))
+    assert scene.seen == [(2, 11, 0), (3, 11, 0), (4, 11, 0)]
+    for late, close in ((update(1, 13, trades=3), 13), (update(1, 12, trades=2), 13), (update(0, 9, trades=9), 13),
+                        (update(1, 0, trades=0), 13), (update(1, 14, trades=4), 14)):  # fmt: skip
+        assert scene.series.take(late)
+        assert scene.seen == [(place, close, 0) for place in (2, 3, 4)]
+    assert not scene.series._streamed
+    scene.merge(candle(8, 20), 9, 10)  # what left before a gap counts no longer
+    assert scene.series.take(update(1, 15, trades=5))
+    assert scene.seen == [(8, 20, 1), (9, 20, 0), (10, 20, 0)]
+
+
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=14), st.randoms(use_true_random=False))
 def test_whatever_comes_in_whatever_order_ends_as_the_truth(trades: list[int], chance: Any) -> None:
