@@ -1,4 +1,4 @@
-"""Offer Backpack's spot prices to Hummingbot's rate oracle, without keys."""
+"""Offer the spot prices of Backpack, or of the local simulator, to Hummingbot's rate oracle, without keys."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -7,7 +7,7 @@ from hummingbot.connector.utils import split_hb_trading_pair
 from hummingbot.core.rate_oracle.sources.rate_source_base import RateSourceBase
 from hummingbot.core.utils import async_ttl_cache
 
-from backpack_connector.backpack_constants import EXCHANGE_NAME
+from backpack_connector.backpack_constants import EXCHANGE_NAME, SIMULATOR_DOMAIN
 from backpack_connector.protocol.errors import BackpackError
 
 if TYPE_CHECKING:
@@ -19,13 +19,15 @@ CACHE_S = 30
 class BackpackRateSource(RateSourceBase):
     """The last prices of all listed spot markets; other markets' symbols in the tickers are skipped (F25)."""
 
+    _domain = EXCHANGE_NAME
+
     def __init__(self) -> None:
         super().__init__()
         self._exchange: BackpackExchange | None = None
 
     @property
     def name(self) -> str:
-        return EXCHANGE_NAME
+        return self._domain
 
     @async_ttl_cache(ttl=CACHE_S, maxsize=1)  # type: ignore[untyped-decorator]
     async def get_prices(self, quote_token: str | None = None) -> dict[str, Decimal]:
@@ -37,7 +39,7 @@ class BackpackRateSource(RateSourceBase):
         try:
             prices = await self._connector().get_all_prices()
         except BackpackError as error:
-            self.logger().error(f"No rates from Backpack: {error}")
+            self.logger().error(f"No rates from {self._domain}: {error}")
             return {}
         if quote_token is None:
             return prices
@@ -53,5 +55,11 @@ class BackpackRateSource(RateSourceBase):
             # Importing it at the top would be a circle: connectors import Hummingbot's configuration, which lists us.
             from backpack_connector.backpack_exchange import BackpackExchange
 
-            self._exchange = BackpackExchange("", "", trading_pairs=[], trading_required=False)
+            self._exchange = BackpackExchange("", "", trading_pairs=[], trading_required=False, domain=self._domain)
         return self._exchange
+
+
+class BackpackSimulatorRateSource(BackpackRateSource):
+    """The simulator's prices, so that a bot that trades there asks nobody on the internet for rates."""
+
+    _domain = SIMULATOR_DOMAIN

@@ -28,7 +28,7 @@ _CANDLES = (
     ),
 )
 _SOURCE = "backpack"
-_SOURCE_CLASS = "BackpackRateSource"
+_SOURCE_CLASSES = {_SOURCE: "BackpackRateSource", "backpack_simulator": "BackpackSimulatorRateSource"}
 _OUR_SOURCE = "backpack_connector.backpack_rate_source"
 _THEIR_SOURCE = "hummingbot.core.rate_oracle.sources.backpack_rate_source"
 _SOURCE_FIELD = "rate_oracle_source"
@@ -40,7 +40,7 @@ class Tables:
     def __init__(self, connectors: Sequence[str]) -> None:
         self._candles = [row for row in _CANDLES if row[0] in connectors]
         self._has_source = _SOURCE in connectors
-        self._added_mode = False
+        self._added_modes: list[str] = []
 
     @property
     def modules(self) -> dict[str, Callable[[ModuleType], None]]:
@@ -48,7 +48,7 @@ class Tables:
         return {
             CANDLES_MODULE: self._put_candles,
             RATE_ORACLE_MODULE: self._put_source,
-            CONFIGURATION_MODULE: self._put_mode,
+            CONFIGURATION_MODULE: self._put_modes,
         }
 
     def restore(self) -> None:
@@ -62,11 +62,14 @@ class Tables:
                 _put_back(rows, connector, *theirs)
         oracle: Any = sys.modules.get(RATE_ORACLE_MODULE)
         if oracle is not None and self._has_source:
-            oracle.RATE_ORACLE_SOURCES.pop(_SOURCE, None)
-            _put_back(oracle.RATE_ORACLE_SOURCES, _SOURCE, _THEIR_SOURCE, _SOURCE_CLASS)
+            for name in _SOURCE_CLASSES:
+                oracle.RATE_ORACLE_SOURCES.pop(name, None)
+            _put_back(oracle.RATE_ORACLE_SOURCES, _SOURCE, _THEIR_SOURCE, _SOURCE_CLASSES[_SOURCE])
         configuration: Any = sys.modules.get(CONFIGURATION_MODULE)
-        if configuration is not None and self._added_mode:
-            del configuration.RATE_SOURCE_MODES[_SOURCE]
+        if configuration is not None and self._added_modes:
+            for name in self._added_modes:
+                del configuration.RATE_SOURCE_MODES[name]
+            self._added_modes.clear()
             _offer_modes(configuration)
 
     def _put_candles(self, module: Any) -> None:
@@ -75,17 +78,21 @@ class Tables:
 
     def _put_source(self, module: Any) -> None:
         if self._has_source:
-            module.RATE_ORACLE_SOURCES[_SOURCE] = getattr(importlib.import_module(_OUR_SOURCE), _SOURCE_CLASS)
+            ours = importlib.import_module(_OUR_SOURCE)
+            for name, class_name in _SOURCE_CLASSES.items():
+                module.RATE_ORACLE_SOURCES[name] = getattr(ours, class_name)
 
-    def _put_mode(self, module: Any) -> None:
-        """Let the user choose our source in the client's configuration, where it is no choice yet."""
-        if not self._has_source or _SOURCE in module.RATE_SOURCE_MODES:
+    def _put_modes(self, module: Any) -> None:
+        """Let the user choose our sources in the client's configuration, where they are no choices yet."""
+        added = [name for name in _SOURCE_CLASSES if self._has_source and name not in module.RATE_SOURCE_MODES]
+        if not added:
             return
         base = module.ExchangeRateSourceModeBase
-        fields = {"__module__": module.__name__, "__annotations__": {"name": str}, "name": _SOURCE}
-        mode = type(base)("BackpackRateSourceMode", (base,), {**fields, "model_config": {"title": _SOURCE}})
-        module.RATE_SOURCE_MODES[_SOURCE] = mode
-        self._added_mode = True
+        for name in added:
+            fields = {"__module__": module.__name__, "__annotations__": {"name": str}, "name": name}
+            mode = type(base)(f"{_SOURCE_CLASSES[name]}Mode", (base,), {**fields, "model_config": {"title": name}})
+            module.RATE_SOURCE_MODES[name] = mode
+        self._added_modes += added
         _offer_modes(module)
 
 

@@ -257,6 +257,12 @@ class BackpackPerpetualMarketMaker(spot.BackpackMarketMaker):
         # With a position the net equity moves with the mark price, every second.
         return (self._position_amount, spot.balances_of(self.connector) if self._position is None else None)
 
+    def balance_warning(self, market_trading_pair_tuples: list[Any]) -> list[str]:
+        """Leave out the warning that there is none of the base asset: a perpetual needs none."""
+        base, _ = self.config.trading_pair.split("-")
+        warnings: list[str] = super().balance_warning(market_trading_pair_tuples)
+        return [line for line in warnings if f" {base} balance " not in line]
+
     def format_status(self) -> str:
         """Add position and funding to what the spot script shows."""
         position = self._position

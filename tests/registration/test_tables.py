@@ -12,23 +12,28 @@ def candles():
     from hummingbot.data_feed.candles_feed.candles_factory import CandlesFactory
     return {name: cls.__module__ for name, cls in CandlesFactory._candles_map.items() if "backpack" in name}
 
-def source():
+def sources():
     from hummingbot.core.rate_oracle.rate_oracle import RATE_ORACLE_SOURCES
-    return getattr(RATE_ORACLE_SOURCES.get("backpack"), "__module__", None)
+    return {name: cls.__module__ for name, cls in RATE_ORACLE_SOURCES.items() if "backpack" in name}
 
-def choice():
+def choice(name):
     from hummingbot.client.config.client_config_map import ClientConfigMap
     try:
-        chosen = ClientConfigMap(rate_oracle_source="backpack").rate_oracle_source
-        again = ClientConfigMap(rate_oracle_source={"name": "backpack"}).rate_oracle_source
+        chosen = ClientConfigMap(rate_oracle_source=name).rate_oracle_source
+        again = ClientConfigMap(rate_oracle_source={"name": name}).rate_oracle_source
         assert type(again) is type(chosen), again
-        return type(chosen.build_rate_source()).__module__
+        source = chosen.build_rate_source()
+        assert source.name == name, source.name
+        return type(source).__module__
     except Exception as error:
-        assert isinstance(error, KeyError) and str(error) == "'backpack'", repr(error)
+        assert isinstance(error, KeyError) and str(error) == repr(name), repr(error)
         return None
 
+def choices():
+    return {name: choice(name) for name in ("backpack", "backpack_simulator") if choice(name)}
+
 def everything():
-    return [candles(), source(), choice()]
+    return [candles(), sources(), choices()]
 
 facts = {}
 BEFORE
@@ -52,15 +57,16 @@ OUR_CANDLES = {
     "backpack_perpetual_simulator": PERPETUAL,
 }
 OUR_SOURCE = "backpack_connector.backpack_rate_source"
-OURS = [OUR_CANDLES, OUR_SOURCE, OUR_SOURCE]
+OUR_SOURCES = {"backpack": OUR_SOURCE, "backpack_simulator": OUR_SOURCE}
+OURS = [OUR_CANDLES, OUR_SOURCES, OUR_SOURCES]
 FEEDS = "hummingbot.data_feed.candles_feed"
 THEIR_CANDLES = {
     "backpack": f"{FEEDS}.backpack_spot_candles.backpack_spot_candles",
     "backpack_perpetual": f"{FEEDS}.backpack_perpetual_candles.backpack_perpetual_candles",
 }
-THEIR_SOURCE = "hummingbot.core.rate_oracle.sources.backpack_rate_source"
-THEIRS = [THEIR_CANDLES, THEIR_SOURCE, THEIR_SOURCE]
-NOTHING = [{}, None, None]
+THEIR_SOURCES = {"backpack": "hummingbot.core.rate_oracle.sources.backpack_rate_source"}
+THEIRS = [THEIR_CANDLES, THEIR_SOURCES, THEIR_SOURCES]
+NOTHING: list[Any] = [{}, {}, {}]
 
 
 @pytest.mark.parametrize(("which", "shipped"), [("home", THEIRS), ("bare_home", NOTHING)])
@@ -76,7 +82,7 @@ def test_tables_hold_ours_while_the_connectors_are_ours(
 def test_registering_by_hand_fills_tables_that_are_loaded(
     which: str, shipped: list[Any], request: pytest.FixtureRequest
 ) -> None:
-    before = "facts['before'] = [candles(), source()]; registration.register()"
+    before = "facts['before'] = [candles(), sources()]; registration.register()"
     facts = request.getfixturevalue(which).ask(ASK.replace("BEFORE", before), BACKPACK_CONNECTOR="off")
     assert (facts["before"], facts["registered"], facts["unregistered"]) == (shipped[:2], OURS, shipped)
 

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from backpack_connector.backpack_rate_source import BackpackRateSource
+from backpack_connector.backpack_rate_source import BackpackRateSource, BackpackSimulatorRateSource
+from backpack_connector.hosts import SIMULATOR_URL_VARIABLE
 from backpack_connector.protocol.enums import Side
 from tests.spot.session import OTHER_SYMBOL, SYMBOL, World, world
 from tests.spot.stream_double import Reply
@@ -54,9 +55,17 @@ async def test_an_exchange_that_does_not_answer_gives_no_rates_and_one_sentence(
         source = source_with_trades(here)
         await here.simulator.stop()
         assert await source.get_prices() == {}
-    (record,) = [record for record in caplog.records if "No rates from Backpack" in record.getMessage()]
+    (record,) = [record for record in caplog.records if "No rates from backpack" in record.getMessage()]
     assert record.exc_info is None
+
+
+async def test_the_simulators_source_asks_the_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world() as here:
+        source_with_trades(here)
+        monkeypatch.setenv(SIMULATOR_URL_VARIABLE, here.simulator.rest_url)
+        assert await BackpackSimulatorRateSource().get_prices(quote_token="USDC") == PRICES
 
 
 def test_the_name_is_the_one_of_hummingbots_configuration() -> None:
     assert BackpackRateSource().name == "backpack"
+    assert BackpackSimulatorRateSource().name == "backpack_simulator"
