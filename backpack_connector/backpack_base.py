@@ -224,6 +224,8 @@ class BackpackExchangeBase(
             self._server_time_ms,
             self.domain,
             self.latency.requests_leave,
+            is_fast=constants.is_http_fast(),
+            warn=self.logger().warning,
         )
         self._warm_connections = WarmConnections(constants.warm_connections(), self._sender.touch)
         return backpack_web_utils.build_api_factory(
@@ -279,6 +281,7 @@ class BackpackExchangeBase(
         self._stop_following()
         if self.network_status is not NetworkStatus.CONNECTED:
             self._drop_head_starts()
+            self._sender.close()
         if self.network_status is NetworkStatus.STOPPED:  # not when only the connection is lost
             if any(one.count for one in self.latency_report().latencies):  # a start stops first, too
                 self.logger().info(self.latency_text())

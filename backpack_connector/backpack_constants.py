@@ -18,6 +18,7 @@ GARBAGE_VARIABLE = "BACKPACK_GC_FREEZE"
 WARM_CONNECTIONS_VARIABLE = "BACKPACK_WARM_CONNECTIONS"
 _MOST_WARM_CONNECTIONS = 50
 WEBSOCKET_VARIABLE = "BACKPACK_WEBSOCKET"
+HTTP_VARIABLE = "BACKPACK_HTTP"
 _NO_BROKER_WORDS = ("none", "off", "no")
 
 SERVER_TIME_PATH_URL = endpoint("get_time").path
@@ -90,3 +91,14 @@ def is_picows_wanted() -> bool:
     if word not in ("aiohttp", "picows"):
         raise ConfigurationError(f"{WEBSOCKET_VARIABLE} must be aiohttp or picows, not {shown(word)}.")
     return word == "picows"
+
+
+def is_http_fast() -> bool:
+    """Tell whether the user wants requests to go past aiohttp (`http_client`).
+
+    Raises:   ConfigurationError for any other word.
+    """
+    word = os.environ.get(HTTP_VARIABLE, "").strip().lower() or "aiohttp"
+    if word not in ("aiohttp", "fast"):
+        raise ConfigurationError(f"{HTTP_VARIABLE} must be aiohttp or fast, not {shown(word)}.")
+    return word == "fast"

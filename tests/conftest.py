@@ -109,3 +109,13 @@ def each_reader_of_streams(request: pytest.FixtureRequest, monkeypatch: pytest.M
         pytest.importorskip("picows")
     monkeypatch.setenv("BACKPACK_WEBSOCKET", library)
     return library
+
+
+@pytest.fixture(params=["aiohttp", "fast"])
+def each_way_of_requests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a test once with each transport that may carry the connector's requests."""
+    way: str = request.param
+    if way == "fast":
+        pytest.importorskip("httptools")
+    monkeypatch.setenv("BACKPACK_HTTP", way)
+    return way

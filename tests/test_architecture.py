@@ -104,6 +104,8 @@ RULES = {
         exceptions={
             "backpack_candles": only("numpy", "pandas"),  # candles are handed to Hummingbot in these
             "picows_stream": only("picows", "aiohappyeyeballs"),  # the extra `fast`; the other comes with aiohttp
+            "http_connection": only("httptools"),
+            "http_client": only("aiohappyeyeballs"),
         },
     ),
     "perpetual": Rule(
