@@ -52,6 +52,7 @@ LOST_REQUESTS: dict[str, Script] = {
     "503": answer(503, SERVER_ERROR),
     "429": answer(429, TOO_MANY),
 }
+EACH_WAY = pytest.mark.usefixtures("each_way_of_requests")
 STREAM = pytest.mark.parametrize("has_stream", [True, False], ids=["with stream", "without stream"])
 
 
@@ -68,6 +69,7 @@ def soon_conclusive(monkeypatch: pytest.MonkeyPatch) -> None:
 # The exchange has it
 
 
+@EACH_WAY
 @STREAM
 @pytest.mark.parametrize("fault", LOST_ANSWERS)
 async def test_f11_lost_answer_keeps_the_order_pending_and_finds_it(bot: Bot, fault: str, has_stream: bool) -> None:
@@ -157,6 +159,7 @@ async def test_f11_the_unknown_outcome_is_told_in_one_line(bot: Bot, caplog: pyt
 # The exchange never had it
 
 
+@EACH_WAY
 @pytest.mark.parametrize("fault", LOST_REQUESTS)
 async def test_f11_an_order_that_never_arrived_fails_after_conclusive_absence(
     bot: Bot, soon_conclusive: None, fault: str
@@ -419,6 +422,7 @@ async def test_f30_answers_of_an_overloaded_exchange_change_nothing(
     assert other.is_open
 
 
+@EACH_WAY
 async def test_f30_broken_connections_and_bad_bodies_change_nothing(
     bot: Bot, venue: Venue, soon_conclusive: None
 ) -> None:

@@ -14,6 +14,8 @@ from backpack_connector.protocol.rate_limits import STANDARD_POOL
 from tests.spot.session import PAIR, until, world
 from tests.spot.stream_double import HANG_UP, Reply
 
+pytestmark = pytest.mark.usefixtures("each_way_of_requests")
+
 
 async def test_f29_cancel_whose_connection_is_lost_is_sent_once() -> None:
     async with world(with_double=True) as here:
