@@ -62,11 +62,26 @@ EXPECTED: Mapping[str, str] = {
 
 BEFORE: Mapping[str, str] = {
     "docs/guard.md": "mkdir data/backpack_journal",  # a bot has run
+    "docker/README.md": "mkdir docker",  # the reader is in the root of the repository
 }
 """What has happened before a page is read."""
 
 FRESH_CLONE = (".ci/environment", "--constraint constraints.txt")
+WITHOUT_DOCKER = (
+    "docker build --file docker/Dockerfile --tag hummingbot-backpack .",
+    'docker run --rm --volume "$PWD/bot:/bot" hummingbot-backpack backpack templates install /bot',
+    "docker compose up --detach simulator",
+    "docker compose logs simulator",
+    "docker compose run --rm bot python -m hummingbot.cli.main connect backpack_simulator",
+    "docker compose up --detach",
+    "docker compose exec bot backpack status",
+)
+"""What these lines run is run by a test that needs no Docker."""
+
 ELSEWHERE: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(
+        WITHOUT_DOCKER, ("tests/docker/test_docker.py", "def test_the_lines_of_the_page_name_what_there_is")
+    ),
     "make demo": ("tests/end_to_end/test_demo.py", "def test_a_run_ends_with_equal_books_and_leaves_nothing"),
     "make check": (".ci/run", "make test"),
     "make test": (".ci/run", "make test"),
