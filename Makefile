@@ -5,7 +5,7 @@ KILLS ?= 200
 SEED ?= 1
 PYTHON := .venv/bin/python
 
-.PHONY: demo test check bench load chaos chaos-table fuzz kills fix docs environment judges judges-environment browser-environment broker-environment \
+.PHONY: demo test check bench load chaos chaos-table fuzz kills fix docs environment judges judges-environment older older-environment browser-environment broker-environment \
 	recording screenshot
 
 demo: environment  ## a real bot makes a market on the simulator for SECONDS, PERP=1 with futures; then its books are compared
@@ -22,6 +22,9 @@ check: environment judges-environment browser-environment broker-environment  ##
 
 judges: environment judges-environment  ## what others wrote judges the simulator: OpenAPI file, ccxt, bpx-py, schemathesis
 	@$(PYTHON) -m pytest tests/judges
+
+older: environment older-environment  ## the tests of the connectors on Hummingbot 20260126, which ships none for Backpack
+	@.venv-older/bin/python -m pytest tests/registration/test_in_this_process.py tests/spot tests/perpetual tests/candles
 
 chaos: environment  ## RUNS random runs of both connectors while the simulator breaks everything; SEED of the first; PEER=builtin
 	@$(PYTHON) -m tests.chaos --seed $(SEED) $(if $(RUNS),--runs $(RUNS)) $(if $(PEER),--peer $(PEER))
@@ -69,6 +72,9 @@ environment:
 
 judges-environment: environment
 	@bash .ci/judges-environment
+
+older-environment: environment
+	@bash .ci/older-environment
 
 browser-environment:
 	@bash .ci/browser-environment

@@ -20,7 +20,7 @@ from backpack_connector.hummingbot_members import MEMBERS, TESTED_VERSION
 
 OUR_PACKAGES = ("backpack_connector", "backpack_perpetual_connector")
 MOST_NAMED = 3
-_MEMBER = re.compile(r"(\w*)(?:\(([^)]*)\))?")
+_MEMBER = re.compile(r"(\??\w*)(?:\(([^)]*)\))?")
 
 _fitting: set[str] = set()
 
@@ -117,9 +117,11 @@ def _differences(module: ModuleType, class_name: str, members: str) -> Iterator[
 def _differences_of_member(
     owner: Any, shown: str, ours: list[type], name: str, arguments: list[str] | None
 ) -> Iterator[str]:
+    may_be_missing, name = name.startswith("?"), name.removeprefix("?")
     holder = _holder(owner, ours, name) if name else owner
     if holder is None:
-        yield f"{shown} has no {name}"
+        if not may_be_missing:
+            yield f"{shown} has no {name}"
     elif arguments is not None:
         static = inspect.getattr_static(holder, name) if name else None
         actual = signature_of(getattr(holder, name) if name else owner, static)

@@ -2,14 +2,17 @@
 
 A key is a module and a class, or a module alone. A member without brackets is an attribute, of the class or set by its
 `__init__`; `name(a, b=)` is a method that takes these arguments, `b` being optional, and brackets alone are the class's
-own call. What is overridden counts as much as what is called: an override that nobody calls any more does harm in
-silence. `tests/registration/test_contract.py` says which rows are missing here, out of the code.
+own call. One behind a question mark may be missing, because TESTED_OLDER_VERSION does without it. What is overridden
+counts as much as what is called: an override that nobody calls any more does harm in silence.
+`tests/registration/test_contract.py` says which rows are missing here, out of the code.
 """
 
 from collections.abc import Mapping
 
 TESTED_VERSION = "20260922"
 """The Hummingbot that the tests run against."""
+TESTED_OLDER_VERSION = "20260126"
+"""One that ships no Backpack connector; the plugin's tests run against it too (docs/versions.md)."""
 
 MEMBERS: Mapping[str, str] = {
     "hummingbot.client.config.client_config_map:": """
@@ -95,7 +98,7 @@ MEMBERS: Mapping[str, str] = {
     """,
     "hummingbot.connector.perpetual_derivative_py_base:PerpetualDerivativePyBase": """
         VALID_POSITION_ACTIONS _budget_checker _create_order(trade_type, order_id, trading_pair, amount, order_type,
-        price=, position_action=, **kwargs) _fetch_account_position_mode() _fetch_last_fee_payment(trading_pair)
+        price=, position_action=, **kwargs) ?_fetch_account_position_mode() _fetch_last_fee_payment(trading_pair)
         _funding_fee_poll_notifier _funding_fee_polling_task _get_fee(base_currency, quote_currency, order_type,
         order_side, position_action, amount, price=, is_maker=) _init_funding_info() _perpetual_trading
         _place_order(order_id, trading_pair, amount, trade_type, order_type, price, position_action=, **kwargs)
@@ -258,8 +261,8 @@ MEMBERS: Mapping[str, str] = {
         last_recv_time receive() send(request)
     """,
     "hummingbot.data_feed.candles_feed.candles_base:CandlesBase": """
-        _api_factory _candles _connector _ex_trading_pair _sleep(delay) _time() _trading_pair
-        attach_connector(connector) candles_endpoint candles_max_result_per_rest_request candles_url check_network()
+        _api_factory _candles ?_connector _ex_trading_pair _sleep(delay) _time() _trading_pair
+        ?attach_connector(connector) candles_endpoint candles_max_result_per_rest_request candles_url check_network()
         columns fetch_candles(start_time=, end_time=, limit=) get_exchange_trading_pair(trading_pair)
         get_historical_candles(config) health_check_url intervals listen_for_subscriptions() max_records name
         rate_limits ready rest_url stop_network() ws_subscription_payload() wss_url

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from hummingbot.data_feed.candles_feed.candles_base import CandlesBase
 from hummingbot.data_feed.candles_feed.candles_factory import CandlesFactory
 from hummingbot.data_feed.candles_feed.data_types import CandlesConfig
@@ -17,6 +18,9 @@ from backpack_connector.simulator.klines import give_past
 from tests.spot.session import SYMBOL, World, until, world
 
 PERPETUAL = "SOL_USDC_PERP"
+FEEDS_KNOW_CONNECTORS = pytest.mark.skipif(
+    not hasattr(CandlesBase, "attach_connector"), reason="this older Hummingbot gives candle feeds no connector"
+)
 Rows = list[tuple[float, ...]]
 
 

@@ -14,7 +14,7 @@ from backpack_connector.protocol.candles import DAY_S, MINUTE_S, bucket_start_s,
 from backpack_connector.protocol.enums import KlineInterval
 from backpack_connector.protocol.errors import BackpackError, ConfigurationError, NoAnswer
 from backpack_connector.protocol.rate_limits import HISTORICAL_POOL
-from tests.candles.scene import PERPETUAL, Feeds, klines_asked, market, now_s, store_of, truth
+from tests.candles.scene import FEEDS_KNOW_CONNECTORS, PERPETUAL, Feeds, klines_asked, market, now_s, store_of, truth
 from tests.client.test_request_pools import is_waiting
 from tests.spot.session import SYMBOL
 from tests.spot.stream_double import HANG_UP, UNAVAILABLE, Reply
@@ -150,6 +150,7 @@ async def test_f24_all_feeds_share_the_exchanges_limit_for_history(quick: None, 
         task.cancel()
 
 
+@FEEDS_KNOW_CONNECTORS
 async def test_f24_a_feed_of_a_connector_also_counts_in_its_account() -> None:
     async with market() as (here, feeds):
         connector = here.connector(rate_limits_share_pct=Decimal(50))

@@ -15,7 +15,7 @@ from hummingbot.strategy_v2.controllers.directional_trading_controller_base impo
 from backpack_connector.protocol.candles import MINUTE_S
 from backpack_connector.protocol.enums import KlineInterval
 from backpack_connector.protocol.rate_limits import HISTORICAL_POOL
-from tests.candles.scene import PERPETUAL, market, now_s, trade, truth
+from tests.candles.scene import FEEDS_KNOW_CONNECTORS, PERPETUAL, market, now_s, trade, truth
 from tests.spot.session import SYMBOL, until
 
 KINDS = pytest.mark.parametrize(
@@ -48,6 +48,7 @@ class Momentum(DirectionalTradingControllerBase):
         self.processed_data = {"signal": int(rise > 0) - int(rise < 0), "features": table}
 
 
+@FEEDS_KNOW_CONNECTORS
 async def test_a_real_controller_trades_by_candles() -> None:
     async with market() as (here, _):
         connector = here.connector("SOL-USDC")

@@ -17,6 +17,7 @@ from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.event.events import MarketEvent
 from hummingbot.data_feed.candles_feed.candles_factory import CandlesFactory
 
+from backpack_connector import hummingbot_contract
 from backpack_connector.backpack_spot_candles import BackpackSpotCandles
 from backpack_connector.cli import status
 from backpack_connector.client.rest import BackpackClient
@@ -146,6 +147,15 @@ async def image_on_top_of_hummingbot() -> None:
 
 
 Check = Callable[[], Any]
+
+
+async def sentence_of_a_hummingbot_that_does_not_fit() -> None:
+    told = hummingbot_contract.sentence(["ClientOrderTracker has no process_order_not_found"])
+    assert " ".join(block("docs/versions.md", "text").split()) == re.sub(
+        r"^Hummingbot \S+", "Hummingbot 20270101", told
+    )
+
+
 CHECKS: dict[tuple[str, str, int], Check] = {
     ("docs/market-data.md", "python", 0): candles_of_market_data,
     ("docs/order-control.md", "python", 0): order_with_control,
@@ -153,6 +163,7 @@ CHECKS: dict[tuple[str, str, int], Check] = {
     ("docs/mcp.md", "json", 0): settings_of_an_agent,
     ("docs/command-line.md", "json", 0): answer_of_the_service,
     ("README.md", "text", 0): text_of_status,
+    ("docs/versions.md", "text", 0): sentence_of_a_hummingbot_that_does_not_fit,
     ("docs/speed.md", "text", 0): latencies_of_a_bot,
     ("README.md", "dockerfile", 0): image_on_top_of_hummingbot,
 }

@@ -17,14 +17,20 @@ from backpack_connector.hummingbot_members import MEMBERS, TESTED_VERSION
 from tests.registration import reliance
 
 ROOT = Path(__file__).resolve().parents[2]
-ROWS = [(key, name, arguments) for key, text in MEMBERS.items() for name, arguments in contract.read_members(text)]
+ALL_ROWS = [(key, *row) for key, text in MEMBERS.items() for row in contract.read_members(text)]
+ROWS = [(key, name.removeprefix("?"), arguments) for key, name, arguments in ALL_ROWS]
 TRACKER = "hummingbot.connector.client_order_tracker:ClientOrderTracker"
 EXCHANGE = "hummingbot.connector.exchange_py_base:ExchangePyBase"
 PERPETUAL = "hummingbot.connector.perpetual_derivative_py_base:PerpetualDerivativePyBase"
 BUDGET = "hummingbot.connector.budget_checker:BudgetChecker"
 PERPETUAL_BUDGET = "hummingbot.connector.derivative.perpetual_budget_checker:PerpetualBudgetChecker"
 FUNDING = "hummingbot.core.data_type.funding_info:FundingInfo"
-NAMED = [pytest.param(key, name, id=f"{key.rpartition('.')[2]}.{name}") for key, name, _ in ROWS if name]
+NAMED = [
+    pytest.param(key, name, id=f"{key.rpartition('.')[2]}.{name}")
+    for key, name, _ in ALL_ROWS
+    if name.strip("?") == name != ""
+]
+OPTIONAL = [pytest.param(key, name[1:], id=name) for key, name, _ in ALL_ROWS if name.startswith("?")]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -80,7 +86,7 @@ def test_the_table_names_all_that_our_classes_override_or_take_from_above() -> N
     missing = {
         f"{owner.__module__}:{owner.__name__} {name} {arguments_of(owner, name)}"
         for owner, names in reliance.inherited_names().items()
-        for name in names - known - {"logger"}
+        for name in names - known
     }
     assert missing == set()
 
@@ -109,10 +115,10 @@ def test_the_table_has_the_arguments_of_the_installed_hummingbot() -> None:
 
 def without(owner: Any, name: str) -> Any:
     """Return a look-alike of a class or module that has everything but one name."""
-    members = {one: getattr(owner, one) for one in dir(owner) if not one.startswith("__")}
+    members = {one: inspect.getattr_static(owner, one) for one in dir(owner) if not one.startswith("__")}
     for one in dict.fromkeys(("model_fields", "_fields")):
-        if name in members.get(one, ()):
-            members[one] = {other: None for other in members[one] if other != name}
+        if name in getattr(owner, one, ()):
+            members[one] = {other: None for other in getattr(owner, one) if other != name}
     for base in getattr(owner, "__mro__", ()):
         members.update(dict.fromkeys(reliance.set_in_constructor(base), None))
     members.pop(name, None)
@@ -130,6 +136,15 @@ def test_each_member_that_is_gone_is_told(key: str, name: str, monkeypatch: pyte
     else:
         monkeypatch.setitem(sys.modules, module, look_alike)
     assert f"{class_name or module} has no {name}" in said(module)
+
+
+@pytest.mark.parametrize(("key", "name"), OPTIONAL)
+def test_a_member_that_an_older_hummingbot_does_without_may_be_missing(
+    key: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, _, class_name = key.partition(":")
+    monkeypatch.setattr(sys.modules[module], class_name, without(owner_of(key), name))
+    contract.check(module)
 
 
 @pytest.mark.parametrize("key", [key for key in MEMBERS if not key.endswith(":")])
