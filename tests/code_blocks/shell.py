@@ -54,6 +54,8 @@ EXPECTED: Mapping[str, str] = {
     r"^(python -m hummingbot\.cli\.main|hbot) connect$": r"\| backpack_simulator +\| yes +\| yes ",
     r"^python -m hummingbot\.cli\.main status$": r"(?i)running",
     r"^backpack templates install$": r"\d+ copied",
+    r" config rate_oracle_source\.name backpack$": r"value: backpack\n",
+    r" config global_token\.global_token_name USDC$": r"value: USDC\n",
     r"^backpack order list --format json$": r"\[",
     r"^backpack order create .*--dry-run$": r"orderExecute|/api/v1/order",
     r"generate_key_pair": r"^\S{43}=\n\S{43}=\n$",

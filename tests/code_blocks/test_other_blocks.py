@@ -3,7 +3,6 @@
 import ast
 import json
 import re
-import shlex
 from collections.abc import Callable
 from decimal import Decimal
 from types import SimpleNamespace
@@ -140,12 +139,6 @@ async def latencies_of_a_bot() -> None:
     assert shown[2].split() == told.splitlines()[1].split()
 
 
-async def image_on_top_of_hummingbot() -> None:
-    lines = block("README.md", "dockerfile").splitlines()
-    assert [line.split()[0] for line in lines] == ["FROM", "COPY", "RUN"]
-    assert shlex.split(lines[2])[-1] == lines[1].split()[-1]
-
-
 Check = Callable[[], Any]
 
 
@@ -165,7 +158,6 @@ CHECKS: dict[tuple[str, str, int], Check] = {
     ("README.md", "text", 0): text_of_status,
     ("docs/versions.md", "text", 0): sentence_of_a_hummingbot_that_does_not_fit,
     ("docs/speed.md", "text", 0): latencies_of_a_bot,
-    ("README.md", "dockerfile", 0): image_on_top_of_hummingbot,
 }
 """Page, language, and the how-many-th block of that language on the page."""
 
