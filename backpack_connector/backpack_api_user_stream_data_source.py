@@ -59,6 +59,8 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         self._doubted_stream: str | None = None
         """The stream that was silent, until it says something on a newer connection."""
         self._probation_ends_s = 0.0
+        self._latest_time_us = 0
+        """No message up to this time is dated in the future; it lags behind the connector's `latest_time_us`."""
 
     @property
     def last_recv_time(self) -> float:
@@ -113,6 +115,7 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         frame = subscribe_frame(self._streams, self._auth.subscription_signature())
         await websocket_assistant.send(WSJSONRequest(payload=frame))
         self._subscribed_at = time.time()
+        self._latest_time_us = self._connector.latest_time_us
         self._probation_ends_s = time.monotonic() + PROBATION_S
 
     async def _process_websocket_messages(self, websocket_assistant: WSAssistant, queue: "asyncio.Queue[Any]") -> None:
@@ -130,8 +133,9 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         if queue is not self._connector.followed_queue or not queue.empty() or self._doubted_stream is not None:
             return False
         self._connector.latency.frame_came()
-        message = quick_account_message(text, self._connector.latest_time_us)
+        message = quick_account_message(text, self._latest_time_us)
         if message is None:
+            self._latest_time_us = self._connector.latest_time_us
             return False
         self._connector.hear_at_once(message)
         return True

@@ -37,6 +37,9 @@ ORDER_TYPES: dict[HummingbotOrderType, OrderType] = {
     HummingbotOrderType.MARKET: OrderType.MARKET,
 }
 
+_BUY = TradeType.BUY
+_NO_PERCENT = Decimal(0)
+
 SIDES: dict[TradeType, Side] = {TradeType.BUY: Side.BID, TradeType.SELL: Side.ASK}
 
 
@@ -61,9 +64,9 @@ def spot_fill_fee(trade_type: TradeType, trading_pair: str, fee: Decimal, fee_sy
     Units:    fee in `fee_symbol`, positive = paid, negative = rebate.
     """
     base, _, quote = trading_pair.partition("-")
-    received = base if trade_type is TradeType.BUY else quote
+    received = base if trade_type is _BUY else quote
     fee_class = DeductedFromReturnsTradeFee if fee_symbol == received else AddedToCostTradeFee
-    return fee_class(percent_token=fee_symbol, flat_fees=[TokenAmount(fee_symbol, fee)])
+    return fee_class(_NO_PERCENT, fee_symbol, [TokenAmount(fee_symbol, fee)])
 
 
 def trade_update_of_fill(order: InFlightOrder, fill: Fill, fee: TradeFeeBase) -> TradeUpdate:

@@ -296,6 +296,7 @@ class _QuickPositionFrame(msgspec.Struct):
 
 _Read = Callable[[str], _QuickOrderFrame | _QuickBalanceFrame | _QuickPositionFrame]
 _read_quick_order_frame: _Read = msgspec.json.Decoder(_QuickOrderFrame).decode
+_ORDER_FRAME_END = f'"stream":"{ORDER_UPDATES}"}}'
 _OTHER_QUICK_FRAMES: tuple[tuple[str, str, _Read], ...] = (
     (f'"{BALANCE_UPDATES}"', BALANCE_UPDATES, msgspec.json.Decoder(_QuickBalanceFrame).decode),
     (f'"{POSITION_UPDATES}"', POSITION_UPDATES, msgspec.json.Decoder(_QuickPositionFrame).decode),
@@ -309,9 +310,10 @@ def quick_account_message(text: str, latest_time_us: int) -> OrderUpdate | Balan
     Units:    no message is dated after `latest_time_us`.
     """
     stream, decode = ORDER_UPDATES, _read_quick_order_frame
-    for mark, other_stream, other_decode in _OTHER_QUICK_FRAMES:
-        if mark in text:
-            stream, decode = other_stream, other_decode
+    if not text.endswith(_ORDER_FRAME_END):  # the usual order of the keys; any other costs a look for the others
+        for mark, other_stream, other_decode in _OTHER_QUICK_FRAMES:
+            if mark in text:
+                stream, decode = other_stream, other_decode
     try:
         frame = decode(text)
     except UNREADABLE:

@@ -290,6 +290,23 @@ def test_an_order_update_is_read_the_quick_way_too() -> None:
     assert quick_account_message(json.dumps(frame("depth")), 10**17) is None
 
 
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+@pytest.mark.parametrize("is_data_first", [True, False])
+def test_the_spelling_of_an_order_update_does_not_matter(is_data_first: bool, separators: tuple[str, str]) -> None:
+    content = frame("order_update.market_fill")
+    content = {"data": content["data"], "stream": content["stream"]}
+    ordered = content if is_data_first else dict(reversed(content.items()))
+    text = json.dumps(ordered, separators=separators)
+    assert quick_account_message(text, 10**17) == parse_message(content) is not None
+
+
+def test_a_word_inside_an_order_update_does_not_make_it_another_message() -> None:
+    content = frame("order_update.market_fill")
+    content = {"data": {**content["data"], "R": "account.balanceUpdate"}, "stream": content["stream"]}
+    text = json.dumps(content, separators=(",", ":"))
+    assert quick_account_message(text, 10**17) == parse_message(content) is not None
+
+
 ODD = ["NaN", "sNaN", "Infinity", "1e30", "1e-61", "1e999999999", "1e-999999999", "0e999999999", "-1", "x"]
 
 

@@ -100,6 +100,18 @@ async def test_a_balance_is_known_at_once() -> None:
         assert (connector.get_available_balance("SOL"), connector.get_balance("SOL")) == (Decimal("12.5"), Decimal(15))
 
 
+async def test_a_clock_that_has_gone_on_costs_one_message_the_long_way() -> None:
+    async with world() as here:
+        here.fill_book()
+        connector = await here.started(PAIR)
+        source, queue = connector._user_stream_tracker.data_source, connector._user_stream_tracker.user_stream
+        await until(queue.empty)
+        source._latest_time_us = 10**15  # as if the stream had been subscribed to years ago
+        assert not source._is_heard_at_once(_order_text(), queue)
+        assert source._latest_time_us == connector.latest_time_us
+        assert source._is_heard_at_once(_order_text(), queue)
+
+
 async def test_while_a_stream_is_doubted_all_frames_take_the_long_way_that_clears_it() -> None:
     async with world() as here:
         here.fill_book()
