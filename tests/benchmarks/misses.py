@@ -36,8 +36,8 @@ REASONS: dict[tuple[str, str], str] = {
         " included (ARCHITECTURE.md, D27); the next row is for accounts that are the bot's alone."
     ),
     ("books-small", "us"): (
-        "msgspec reading the frame and Hummingbot's own book taking its levels, without a line of ours, are 2.4 times the"
-        " floor; what we add, look-ups and checks, is 0.6 us. Less takes compiled code."
+        "msgspec reading the frame and Hummingbot's own book taking its levels, without a line of ours, are 2.4 times"
+        " the floor; what we add, look-ups and checks, is 0.6 us. Less takes compiled code."
     ),
     ("books-small", "single_us"): "As above, and a frame that comes alone finds cold caches.",
     ("books-large", "us"): (
