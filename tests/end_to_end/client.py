@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
-
+from tests.end_to_end.alone import keep_alone
 from tests.end_to_end.place import Place
 from tests.end_to_end.terminal import COLUMNS, Terminal
 
@@ -121,15 +120,7 @@ def prepare(place: Place) -> list[str]:
     for name, text in STAND_INS.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
-    file = place.home.folder / "conf" / "conf_client.yml"
-    configuration = yaml.safe_load(file.read_text())
-    configuration |= {
-        # Rates from the simulator, and no paper trade, for which the client asks other exchanges for their markets.
-        "rate_oracle_source": {"name": "backpack_simulator"},
-        "global_token": {"global_token_name": "USDC", "global_token_symbol": "$"},
-        "paper_trade": {"paper_trade_exchanges": []},
-    }
-    file.write_text(yaml.safe_dump(configuration))
+    keep_alone(place)
     return [sys.executable, f"bin/{PROGRAM}"]
 
 

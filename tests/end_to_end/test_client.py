@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from backpack_connector.demo.bots import PERPETUAL_BOT, SPOT_BOT
+from tests.end_to_end.alone import asked_hosts
 from tests.end_to_end.client import ESCAPE, NEW_PASSWORD, Client, prepare, started
 from tests.end_to_end.place import Place, place_for, wait_for
 
@@ -43,11 +44,12 @@ def assert_nothing_leaked(place: Place, client: Client, *secrets: str) -> None:
 
 
 def assert_left_in_order(place: Place, client: Client) -> None:
-    """Leave the client by `exit`: no order stays behind, and no traceback in any log."""
+    """Leave by `exit`: no order stays behind, no traceback is in any log, nobody on the internet was asked."""
     client.type("exit")
     assert client.terminal.wait_for_end() == 0
     assert place.open_order_ids() == set()
     assert "Traceback" not in logged(place)
+    assert asked_hosts(place) == set()
 
 
 def test_a_first_start_from_the_password_to_a_bot_that_has_traded(place: Place) -> None:
