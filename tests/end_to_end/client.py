@@ -112,14 +112,19 @@ def right_of(screen: str) -> str:
     return "\n".join(line[COLUMNS // 2 : COLUMNS - 3] for line in screen.splitlines())
 
 
-def prepare(place: Place) -> list[str]:
-    """Lay out a checkout's `bin/`, and return how the client is started there."""
-    folder = place.home.folder / "bin"
-    folder.mkdir()
-    shutil.copy(Path(sys.prefix) / "bin" / PROGRAM, folder)
+def lay_out_programs(folder: Path) -> None:
+    """Fill a checkout's `bin/`."""
+    programs = folder / "bin"
+    programs.mkdir()
+    shutil.copy(Path(sys.prefix) / "bin" / PROGRAM, programs)
     for name, text in STAND_INS.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text)
+        (programs / name).parent.mkdir(exist_ok=True)
+        (programs / name).write_text(text)
+
+
+def prepare(place: Place) -> list[str]:
+    """Make a place ready for the client, and return how it is started there."""
+    lay_out_programs(place.home.folder)
     keep_alone(place)
     return [sys.executable, f"bin/{PROGRAM}"]
 
