@@ -159,17 +159,27 @@ def experiments(path: Path = EXPERIMENTS_FILE) -> str:
 
 
 def headlines(results: Results | None = None) -> str:
-    """Return what docs/speed.md shows of the last complete run: ours, the built-in's, and the ratio."""
+    """Return what docs/speed.md shows of the last complete run: ours without and with options, the built-in's, ratios."""
     results = results or read_results()
     if results is None:
         return "No complete run yet."
     where = results.place[0].removeprefix("- Machine: ").partition(";")[0]
     lines = [f"{results.begun}, {where}: {summary(ROWS, results.rounds)}", ""]
-    lines += ["| path | unit | this connector | Hummingbot's own | times better |", "|---|---|---|---|---|"]
+    head = [
+        "path",
+        "unit",
+        "this connector",
+        "with the options",
+        "Hummingbot's own",
+        "times better",
+        "with the options",
+    ]
+    lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in ROWS:
         rounds = results.rounds.get(row.experiment, Rounds())
-        ours, others = figure(rounds.of(OURS, row.metric)), figure(rounds.of(BUILT_IN, row.metric))
+        ours, fast, others = (figure(rounds.of(who, row.metric)) for who in (OURS, FAST, BUILT_IN))
         if ours is not None and others is not None:
-            cells = [row.title, row.unit, number(ours.median), number(others.median), times(rounds, row, BUILT_IN)]
+            cells = [row.title, row.unit, number(ours.median), "" if fast is None else number(fast.median)]
+            cells += [number(others.median), *(times(rounds, row, BUILT_IN, who) for who in (OURS, FAST))]
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.benchmarks import __main__ as command
 from tests.benchmarks import report
-from tests.benchmarks.contestants import BUILT_IN, CCXT, CONTESTANTS, FLOOR, OURS
+from tests.benchmarks.contestants import BUILT_IN, CCXT, CONTESTANTS, FAST, FLOOR, OURS
 from tests.benchmarks.misses import REASONS
 from tests.benchmarks.results import Results, read_results
 from tests.benchmarks.rows import EXPERIMENTS, ROWS, Goal, Row, selected
@@ -89,7 +89,13 @@ def complete() -> Results:
 def test_readme_shows_the_medians_and_how_many_goals_were_met() -> None:
     first, *_, line = report.headlines(complete()).splitlines()
     assert first.startswith("2026-01-01 00:00 UTC, Xeon, 2 cores: 1 goals met, 1 missed, ")
-    assert line == "| sign and build one order | us | 20.0 | 200 | 10.0 x |"
+    assert line == "| sign and build one order | us | 20.0 |  | 200 | 10.0 x |  |"
+    results = complete()
+    half = [{"us": one["us"] / 2} for one in ROUNDS.values[OURS]]
+    results.put("sign", Rounds(ROUNDS.values | {FAST: half}))
+    assert report.headlines(results).splitlines()[-1] == (
+        "| sign and build one order | us | 20.0 | 10.0 | 200 | 10.0 x | 20.0 x |"
+    )
 
 
 def test_the_document_names_place_missed_goals_and_what_was_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
