@@ -159,7 +159,7 @@ def experiments(path: Path = EXPERIMENTS_FILE) -> str:
 
 
 def headlines(results: Results | None = None) -> str:
-    """Return what docs/speed.md shows of the last complete run: ours without and with options, the built-in's, ratios."""
+    """Return what docs/speed.md shows of the last complete run: ours, also with options, the built-in's, ratios."""
     results = results or read_results()
     if results is None:
         return "No complete run yet."
