@@ -19,10 +19,13 @@ MEMBERS: Mapping[str, str] = {
         ExchangeRateSourceModeBase RATE_SOURCE_MODES
     """,
     "hummingbot.client.config.client_config_map:ClientConfigMap": """
-        rate_oracle_source
+        instance_id rate_limits_share_pct rate_oracle_source
     """,
     "hummingbot.client.config.config_data_types:BaseConnectorConfigMap": """
         model_config
+    """,
+    "hummingbot.client.hummingbot_application:HummingbotApplication": """
+        _main_app client_config_map
     """,
     "hummingbot.client.settings:AllConnectorSettings": """
         all_connector_settings create_connector_settings() initialize_paper_trade_settings(paper_trade_exchanges)
