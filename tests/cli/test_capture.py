@@ -88,7 +88,7 @@ async def test_whatever_ends_it_the_tape_can_be_read_and_replayed(
 
 async def test_it_stops_when_the_time_is_up(simulator: Simulator, tmp_path: Path) -> None:
     path = tmp_path / "x.tape.gz"
-    arguments = ("capture", str(path), "--symbols", "SOL_USDC", "--symbols", "ETH_USDC", "--seconds", "0.5")
+    arguments = ("capture", str(path), "--symbols", "SOL_USDC", "--symbols", "ETH_USDC", "--seconds", "3")
     process = await started(*arguments, "--url", simulator.rest_url)
     output, errors = await asyncio.wait_for(process.communicate(), LIMIT_S)
     assert (process.returncode, errors) == (0, b"")
