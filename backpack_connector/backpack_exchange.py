@@ -106,6 +106,15 @@ class BackpackExchange(BackpackExchangeBase):
         else:
             super()._on_account_message(message)
 
+    @property
+    def available_balances(self) -> dict[str, Decimal]:
+        """Return available funds by asset, for the client's `balance` and for `hbot balance`.
+
+        Both look assets up in capitals, and would show all kBONK as allocated; so it is there in capitals too.
+        """
+        available = self._account_available_balances
+        return {asset.upper(): amount for asset, amount in available.items()} | available
+
     def get_available_balance(self, currency: str) -> Decimal:
         """Return what can be traded, less what orders take of which the exchange does not know yet."""
         available: Decimal = super().get_available_balance(currency)

@@ -55,8 +55,8 @@ def row_of(printed: str, first_cell: str) -> list[str]:
 
 def test_balance_tells_every_asset_with_its_value(place: Place) -> None:
     (told,) = read(place.typed("balance", SPOT_BOT.connector, "--json"))["connectors"].values()
-    assert {row["asset"]: Decimal(str(row["total"])) for row in told["assets"]} == {
-        asset.upper(): held.total for asset, held in place.truth().balances.items()
+    assert {row["asset"]: [Decimal(str(row[kind])) for kind in ("total", "available")] for row in told["assets"]} == {
+        asset.upper(): [held.total, held.available] for asset, held in place.truth().balances.items()
     }
     assert all(row["value"] > 0 for row in told["assets"])
     assert asked_hosts(place) == set()

@@ -96,3 +96,10 @@ async def test_lost_answer_leaves_nothing_held() -> None:
         connector.sell(PAIR, Decimal(2), OrderType.LIMIT, Decimal(160))
         await until(lambda: here.double.count("execute_order"))
         await until(lambda: connector.get_available_balance("SOL") == 50)
+
+
+async def test_assets_with_small_letters_are_available_under_the_capitals_that_balance_commands_look_up() -> None:
+    async with world() as here:
+        connector = here.connector()
+        connector._account_available_balances = {"kBONK": Decimal(5), "SOL": Decimal(2)}
+        assert connector.available_balances == {"kBONK": Decimal(5), "KBONK": Decimal(5), "SOL": Decimal(2)}
