@@ -68,6 +68,12 @@ def test_the_settings_table_lists_the_variables_that_the_code_reads() -> None:
     assert listed == read_by_code
 
 
+def test_every_variable_that_a_block_sets_is_a_setting() -> None:
+    named = {name for line in shell_lines() for name in re.findall(r"\b(BACKPACK_[A-Z_]+)=", line)}
+    assert named
+    assert named <= set(re.findall(r"^\| `(BACKPACK_[A-Z_]+)` \|", SETTINGS, re.MULTILINE))
+
+
 def test_numbered_decisions_are_complete_and_cited_ones_exist() -> None:
     numbers = [int(number) for number in re.findall(r"^\*\*D(\d+)\.", ARCHITECTURE, re.MULTILINE)]
     assert numbers == list(range(1, len(numbers) + 1))
