@@ -105,6 +105,12 @@ def run_alone(plan: Plan, is_quiet: bool = True, story: Story | None = None) -> 
     return outcome
 
 
+def run_with(variables: dict[str, str], plan: Plan) -> Outcome:
+    """Make one run for a user who has set some variables."""
+    with mock.patch.dict(os.environ, variables):
+        return run_alone(plan)
+
+
 @contextmanager
 def surroundings(rest_url: str, is_strict: bool = True) -> Iterator[None]:
     """Point the connectors at the simulator as long as the context lasts, and make the exchange a strict one or not."""

@@ -16,11 +16,14 @@ with warnings.catch_warnings():
     from tests.chaos.breakages import BREAKAGES, is_noticed, run_broken
     from tests.chaos.fault_plans import FAULTS, HOLDING
     from tests.chaos.pool import new_pool
-    from tests.chaos.runs import Outcome, Plan, run_alone
+    from tests.chaos.runs import Outcome, Plan, run_alone, run_with
 
 SEED = 1
 SIDE_BY_SIDE = 2
 SECONDS = 90.0
+
+PICOWS = {"BACKPACK_WEBSOCKET": "picows"}
+ENDS = [fault for fault in FAULTS if fault.startswith("socket_") and fault not in HOLDING]
 
 Runs = dict[str, "Future[Outcome]"]
 
@@ -30,6 +33,10 @@ def started() -> Iterator[Runs]:
     """Give all runs of this module, which are under way."""
     with new_pool(SIDE_BY_SIDE) as pool:
         runs = {fault: pool.submit(run_alone, Plan(SEED, fault, duration_s=SECONDS)) for fault in FAULTS}
+        # The faults of sockets, over sockets that another library reads.
+        runs |= {
+            f"picows {fault}": pool.submit(run_with, PICOWS, Plan(SEED, fault, duration_s=SECONDS)) for fault in ENDS
+        }
         runs |= {name: pool.submit(run_broken, name, SEED) for name in BREAKAGES}
         yield runs
 
@@ -41,6 +48,15 @@ def test_after_the_fault_all_books_are_those_of_the_exchange(fault: str, started
     assert outcome.accepted > 0
     if fault not in {*HOLDING, "none", "mixture"}:
         assert outcome.strikes[fault] > 0
+
+
+@pytest.mark.parametrize("fault", ENDS)
+def test_whatever_happens_to_a_socket_that_picows_reads(fault: str, started: Runs) -> None:
+    pytest.importorskip("picows")
+    outcome = started[f"picows {fault}"].result()
+    assert outcome.violations == [], outcome.plan.command
+    assert outcome.accepted > 0
+    assert outcome.strikes[fault] > 0
 
 
 @pytest.mark.parametrize("name", BREAKAGES)
