@@ -1,16 +1,20 @@
 """Run every test of the quick transport on the event loops of asyncio and uvloop."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
-import uvloop
 
 from backpack_connector.http_client import HttpClient
 from tests.http_transport.raw_server import RawServer, until
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    if sys.platform == "win32":
+        return {"asyncio": asyncio.new_event_loop}  # there is no uvloop for it
+    import uvloop
+
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 
+from backpack_connector import backpack_constants as constants
 from backpack_connector.backpack_constants import WARM_CONNECTIONS_VARIABLE
 from backpack_connector.hosts import SIMULATOR_URL_VARIABLE
 from backpack_connector.protocol.endpoints import endpoint
@@ -69,8 +70,10 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
     served.close_idle()
 
 
-def resting() -> int:
-    """Return how many connections Hummingbot's session keeps for whoever sends next."""
+def resting(sender: RequestSender) -> int:
+    """Return how many connections Hummingbot's session, or the quick transport, keeps for whoever sends next."""
+    if sender._fast is not None:
+        return sender._fast.resting_connections
     session = ConnectionsFactory()._shared_client
     assert session is not None
     assert session.connector is not None
@@ -83,7 +86,9 @@ class Warmed:
     def __init__(self, account: str, period_s: float = LONG_S) -> None:
         no_auth: Any = None
         self.budget = RequestBudget(account)
-        self.sender = RequestSender(self.budget, no_auth, no_auth, no_auth, "backpack_simulator")
+        self.sender = RequestSender(
+            self.budget, no_auth, no_auth, no_auth, "backpack_simulator", is_fast=constants.is_http_fast()
+        )
         self.warm = WarmConnections(WARM, self.sender.touch, period_s)
 
     async def burst(self, count: int) -> None:
@@ -97,15 +102,17 @@ async def warmed() -> AsyncIterator[Warmed]:
     found = Warmed("warm")
     yield found
     found.warm.stop()
+    found.sender.close()
 
 
+@pytest.mark.usefixtures("each_way_of_requests")
 async def test_so_many_connections_are_open_and_a_burst_needs_no_other(server: Server, warmed: Warmed) -> None:
     server.may_answer.clear()
     warmed.warm.start()
     await until(lambda: server.requests == WARM)
     assert server.opened == WARM, "they are on their way at the same time"
     server.may_answer.set()
-    await until(lambda: resting() == WARM)
+    await until(lambda: resting(warmed.sender) == WARM)
     assert warmed.budget.pool(STANDARD_POOL).used == WARM
     server.may_answer.clear()
     burst = asyncio.ensure_future(warmed.burst(WARM))
@@ -115,6 +122,7 @@ async def test_so_many_connections_are_open_and_a_burst_needs_no_other(server: S
     assert server.opened == WARM
 
 
+@pytest.mark.usefixtures("each_way_of_requests")
 async def test_each_round_uses_every_connection_and_replaces_those_that_the_server_has_closed(server: Server) -> None:
     warmed = Warmed("rounds", period_s=0.02)
     warmed.warm.start()
@@ -128,6 +136,7 @@ async def test_each_round_uses_every_connection_and_replaces_those_that_the_serv
         assert server.opened <= 2 * WARM + 1  # one may have been in use when it was closed
     finally:
         warmed.warm.stop()
+        warmed.sender.close()
 
 
 async def test_none_is_sent_where_the_limits_leave_no_room(server: Server, warmed: Warmed) -> None:
