@@ -24,6 +24,12 @@ MEMBERS: Mapping[str, str] = {
     "hummingbot.client.config.config_data_types:BaseConnectorConfigMap": """
         model_config
     """,
+    "hummingbot.client.config.fee_overrides_config_map:": """
+        fee_overrides_config_map init_fee_overrides_config()
+    """,
+    "hummingbot.client.settings:": """
+        TRADE_FEES_CONFIG_PATH
+    """,
     "hummingbot.client.hummingbot_application:HummingbotApplication": """
         _main_app client_config_map
     """,

@@ -1,18 +1,21 @@
-"""Put what belongs to our connectors into Hummingbot's tables: candles by connector, sources of the rate oracle.
+"""Put what belongs to our connectors into Hummingbot's tables: candles, sources of the rate oracle, expected fees.
 
 Hummingbot fills these tables with its own classes where they stand. Ours come in when the table's module is loaded, for
 a Hummingbot that ships rows of our names and for one that ships none; `restore` gives back what Hummingbot ships.
 """
 
 import importlib
+import logging
 import sys
 from collections.abc import Callable, Sequence
+from decimal import Decimal, InvalidOperation
 from types import ModuleType
 from typing import Any, Union
 
 CANDLES_MODULE = "hummingbot.data_feed.candles_feed.candles_factory"
 RATE_ORACLE_MODULE = "hummingbot.core.rate_oracle.rate_oracle"
 CONFIGURATION_MODULE = "hummingbot.client.config.client_config_map"
+FEES_MODULE = "hummingbot.client.config.fee_overrides_config_map"
 
 # Connector, where our candles are, and where Hummingbot's are and how their class is called, if it ships them.
 _CANDLES = (
@@ -41,6 +44,8 @@ class Tables:
         self._candles = [row for row in _CANDLES if row[0] in connectors]
         self._has_source = _SOURCE in connectors
         self._added_modes: list[str] = []
+        self._prefixes = tuple(f"{connector}_" for connector in connectors)
+        self._own_init: Callable[[], None] | None = None
 
     @property
     def modules(self) -> dict[str, Callable[[ModuleType], None]]:
@@ -49,6 +54,7 @@ class Tables:
             CANDLES_MODULE: self._put_candles,
             RATE_ORACLE_MODULE: self._put_source,
             CONFIGURATION_MODULE: self._put_modes,
+            FEES_MODULE: self._put_fees,
         }
 
     def restore(self) -> None:
@@ -71,6 +77,31 @@ class Tables:
                 del configuration.RATE_SOURCE_MODES[name]
             self._added_modes.clear()
             _offer_modes(configuration)
+        self._restore_fees()
+
+    def _restore_fees(self) -> None:
+        fees: Any = sys.modules.get(FEES_MODULE)
+        if fees is not None and self._own_init is not None:
+            fees.init_fee_overrides_config, self._own_init = self._own_init, None
+            fees.init_fee_overrides_config()
+
+    def _put_fees(self, module: Any) -> None:
+        """Read the user's fee overrides of our connectors.
+
+        Hummingbot reads only those of the connectors in a list of its own, which has none of ours, and then writes all
+        others back empty.
+        """
+        if self._own_init is not None:
+            return
+        rows, own_init = module.fee_overrides_config_map, module.init_fee_overrides_config
+        self._own_init = own_init
+
+        def init_fee_overrides_config() -> None:
+            own_init()
+            _read_fees(rows, self._prefixes)
+
+        module.init_fee_overrides_config = init_fee_overrides_config
+        _read_fees(rows, self._prefixes)
 
     def _put_candles(self, module: Any) -> None:
         for _, ours, _ in self._candles:
@@ -94,6 +125,22 @@ class Tables:
             module.RATE_SOURCE_MODES[name] = mode
         self._added_modes += added
         _offer_modes(module)
+
+
+def _read_fees(rows: dict[str, Any], prefixes: tuple[str, ...]) -> None:
+    path = importlib.import_module("hummingbot.client.settings").TRADE_FEES_CONFIG_PATH
+    yaml: Any = importlib.import_module("yaml")  # Hummingbot's
+    try:
+        written = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, ValueError, yaml.YAMLError):
+        return  # before the first start there is none; of a broken one Hummingbot says what is wrong
+    for name, row in rows.items():
+        value = written.get(name) if name.startswith(prefixes) else None
+        if value not in (None, ""):
+            try:
+                row.value = Decimal(str(value)) if row.type == "decimal" else value
+            except InvalidOperation:
+                logging.getLogger(__name__).error(f"{name} in {path.name} must be a number, not {value!r}.")
 
 
 def _put_back(rows: dict[str, Any], name: str, module: str, class_name: str) -> None:
