@@ -60,7 +60,7 @@ MEMBERS: Mapping[str, str] = {
     """,
     "hummingbot.connector.connector_base:ConnectorBase": """
         _account_available_balances _account_balances _time() _trading_required apply_balance_limit(currency,
-        available_balance, limit) batch_order_create(orders_to_create) get_all_balances()
+        available_balance, limit) available_balances batch_order_create(orders_to_create) get_all_balances()
         get_available_balance(currency) get_balance(currency) in_flight_asset_balances(in_flight_orders)
         real_time_balance_update trade_fee_schema()
     """,
