@@ -160,12 +160,15 @@ async def test_silent_line_is_given_up_and_a_quiet_one_is_not() -> None:
     ],
     ids=["large", "large in parts", "no begin", "no end", "compressed", "odd bits", "no text", "parts", "opcode"],
 )
-async def test_what_is_no_frame_costs_the_connection(data: bytes, sentence: str) -> None:
+async def test_what_is_no_frame_costs_the_connection(
+    data: bytes, sentence: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async with raw_peer() as peer, delivered(peer, max_msg_size=1_000) as (texts, taking):
         peer.send(frame("good"), data, frame("after"))
         await ends_with(taking, f"^a frame could not be taken: .*{sentence}")
         assert texts in (["good"], [])  # picows itself reads one frame ahead
         await until(peer.is_gone.is_set)
+    assert not caplog.records, "whoever waits for the end is told, and nobody else"
 
 
 async def test_parts_make_one_text_with_pings_in_between() -> None:
@@ -224,6 +227,19 @@ async def test_error_of_the_reader_ends_the_connection_and_is_told(caplog: pytes
         with pytest.raises(OSError, match="the connection is closed"):
             await connection.ping()
     assert not caplog.records
+
+
+async def test_whoever_takes_no_more_gets_no_more() -> None:
+    async with raw_peer() as peer, connected(peer) as connection:
+        texts: list[str] = []
+        taking = asyncio.ensure_future(connection.deliver(texts.append))
+        await asyncio.sleep(0)
+        taking.cancel()
+        await asyncio.gather(taking, return_exceptions=True)
+        peer.send(frame("later"))
+        response = await asyncio.wait_for(connection.receive(), LIMIT_S)
+        assert response is not None
+        assert (response.data, texts) == ("later", [])
 
 
 async def test_disconnecting_ends_the_delivery_without_an_error() -> None:
