@@ -108,7 +108,7 @@ async def test_f29_spot_and_perpetual_connector_of_one_account_share_the_limits(
         spot = BackpackExchange(here.key, here.secret, trading_pairs=[PAIR], domain="backpack_simulator")
         for connector in (perpetual, spot):
             await connector.request("get_account")
-        pools = [connector.throttler.pool(STANDARD_POOL) for connector in (perpetual, spot)]
+        pools = [connector._throttler.pool(STANDARD_POOL) for connector in (perpetual, spot)]
         assert pools[0]._window is pools[1]._window
         assert pools[0].used >= 2
 
