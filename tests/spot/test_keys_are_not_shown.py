@@ -71,5 +71,5 @@ async def test_f26b_objects_do_not_show_keys() -> None:
         connector = here.connector(PAIR)
         auth = connector.authenticator
         shown = [repr(connector), str(connector), repr(auth), repr(auth._credentials), str(auth._credentials)]
-        shown += [repr(connector.throttler), repr(vars(auth)), repr(connector.tracking_states)]
+        shown += [repr(connector._throttler), repr(vars(auth)), repr(connector.tracking_states)]
         assert [text for text in spellings(here) if any(text in one for one in shown)] == []

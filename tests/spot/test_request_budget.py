@@ -102,7 +102,7 @@ async def test_f29_two_connectors_in_one_process_count_together_and_a_stranger_a
         stranger = here.connector(backpack_api_key=key, backpack_api_secret=secret)
         for connector in (one, two, stranger):
             await connector.request("get_balances")
-        pools = [connector.throttler.pool(STANDARD_POOL) for connector in (one, two, stranger)]
+        pools = [connector._throttler.pool(STANDARD_POOL) for connector in (one, two, stranger)]
         assert pools[0]._window is pools[1]._window
         assert pools[0].used == 2 * pools[2].used
 
@@ -110,7 +110,7 @@ async def test_f29_two_connectors_in_one_process_count_together_and_a_stranger_a
 async def test_f29_share_of_a_connector_reaches_its_pools() -> None:
     async with world() as here:
         connector = here.connector(rate_limits_share_pct=Decimal(10))
-        assert connector.throttler.pool(STANDARD_POOL).limit == 200
+        assert connector._throttler.pool(STANDARD_POOL).limit == 200
 
 
 def test_each_event_loop_has_pools_of_its_own() -> None:

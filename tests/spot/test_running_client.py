@@ -35,8 +35,8 @@ async def test_f29_hummingbot_makes_each_connector_with_the_share_that_its_user_
     prefix = name if name == "backpack_simulator" else "backpack"
     keys = dict(zip((f"{prefix}_api_key", f"{prefix}_api_secret"), key_pair, strict=True))
     connector = ConnectorManager(configuration).create_connector(name, ["SOL-USDC"], api_keys=keys)
-    assert connector.throttler.pool(STANDARD_POOL).limit == 500
-    assert connector.throttler.pool(HISTORICAL_POOL).limit == 7
+    assert connector._throttler.pool(STANDARD_POOL).limit == 500
+    assert connector._throttler.pool(HISTORICAL_POOL).limit == 7
 
 
 @pytest.mark.parametrize(("given", "set_to", "share"), [(100, 40, 40), (40, 100, 40), (100, 100, 100), (10, 50, 10)])
