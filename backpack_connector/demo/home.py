@@ -6,8 +6,7 @@ derives its home, is a copy, and everything else links to the installed package.
 folder first; it is the layout of a source checkout, and no line of Hummingbot is changed.
 
 The client configuration keeps the bot on this machine. Telemetry, error reports and MQTT are off. Hummingbot's rate
-oracle cannot be switched off, and each of its sources asks a public server, but one of them refuses before it asks when
-the global token is not a dollar token that it knows. Prices then come from the connector's own order book.
+oracle cannot be switched off; it asks the simulator, as the rate source `backpack_simulator` does.
 """
 
 import shutil
@@ -24,9 +23,9 @@ anonymized_metrics_mode: anonymized_metrics_disabled
 mqtt_bridge:
   mqtt_autostart: false
 rate_oracle_source:
-  name: decibel_perpetual
+  name: backpack_simulator
 global_token:
-  global_token_name: USDT
+  global_token_name: USDC
   global_token_symbol: $
 """
 

@@ -77,8 +77,8 @@ def test_a_bot_trades_both_markets_with_candles_and_rates(environment: Path, tmp
     with place_for(tmp_path.resolve(), bot, environment=environment) as place:
         client = place.home.folder / "conf" / "conf_client.yml"
         text = client.read_text()
-        assert text.count("name: decibel_perpetual") == 1
-        client.write_text(text.replace("name: decibel_perpetual", "name: backpack"))
+        assert text.count("name: backpack_simulator") == 1
+        client.write_text(text.replace("name: backpack_simulator", "name: backpack"))
         place.install("both_markets.py")
         place.configure("scripts", "both_markets.yml", script_file_name="both_markets.py")
         for each in (PERPETUAL_BOT, SPOT_BOT):

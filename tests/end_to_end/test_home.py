@@ -1,6 +1,7 @@
 """The demo's Hummingbot home: complete, isolated, and quiet towards the internet."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from backpack_connector.demo.home import HomeError, find_templates, make_home
 
 pytest.importorskip("hummingbot")
 
+CLOSED_PORT = 1
 PROBE = """
 import asyncio, json
 import hummingbot
@@ -20,21 +22,21 @@ from hummingbot.client.config.config_helpers import load_client_config_map_from_
 from hummingbot.core.rate_oracle.rate_oracle import RateOracle
 import socket
 
+asked = []
+
 def refuse(*arguments):
-    raise AssertionError(f"asked the network: {arguments}")
+    asked.append(str(arguments[-1]))
+    raise OSError("refused")
 
 configuration = load_client_config_map_from_file()
 socket.getaddrinfo = socket.socket.connect = refuse
 oracle = RateOracle.get_instance()
-try:
-    asyncio.run(oracle.source.get_prices(quote_token=oracle.quote_token))
-    asked = "prices without asking"
-except ValueError as error:
-    asked = str(error)
+prices = asyncio.run(oracle.source.get_prices(quote_token=oracle.quote_token))
 print(json.dumps({
     "root": str(hummingbot.root_path()), "data": hummingbot.data_path(), "conf": str(settings.CONF_DIR_PATH),
     "metrics": type(configuration.anonymized_metrics_mode.hb_config).__name__,
     "mqtt": configuration.mqtt_bridge.mqtt_autostart, "errors": configuration.send_error_logs, "asked": asked,
+    "prices": prices, "quote": oracle.quote_token,
 }))
 """
 
@@ -44,7 +46,13 @@ def probed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, ob
     folder = tmp_path_factory.mktemp("home").resolve()
     make_home(folder)
     done = subprocess.run(
-        [sys.executable, "-c", PROBE], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", PROBE],
+        cwd=folder,
+        env={**os.environ, "BACKPACK_SIMULATOR_URL": f"http://127.0.0.1:{CLOSED_PORT}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return folder, json.loads(done.stdout.splitlines()[-1])
@@ -64,9 +72,10 @@ def test_nothing_is_reported_to_anybody(probed: tuple[Path, dict[str, object]]) 
     assert answer["errors"] is False
 
 
-def test_the_rate_oracle_refuses_before_it_asks_the_network(probed: tuple[Path, dict[str, object]]) -> None:
+def test_the_rate_oracle_asks_the_simulator_and_nobody_else(probed: tuple[Path, dict[str, object]]) -> None:
     _, answer = probed
-    assert "only supports" in str(answer["asked"])
+    assert (answer["prices"], answer["quote"]) == ({}, "USDC")
+    assert set(answer["asked"]) == {str(("127.0.0.1", CLOSED_PORT))}  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("bot", [SPOT_BOT, PERPETUAL_BOT], ids=lambda bot: bot.connector)
