@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import inf
+from typing import Any
 
 from backpack_connector.protocol.messages import BalanceUpdate
 from backpack_connector.protocol.models import Balance, BorrowLendPosition
@@ -177,3 +178,20 @@ class SpotBalances:
     def held(self, asset: str) -> Decimal:
         """Return what orders on their way use of an asset."""
         return self._held.get(asset, ZERO)
+
+
+class FoundInCapitals(dict[str, Decimal]):
+    """Amounts by asset, in which an asset with small letters is found under its name in capitals too."""
+
+    def __missing__(self, asset: str) -> Decimal:
+        for name, amount in self.items():
+            if name.upper() == asset:
+                return amount
+        raise KeyError(asset)
+
+    def get(self, asset: str, default: Any = None) -> Any:
+        """Return the amount of an asset, or the default."""
+        try:
+            return self[asset]
+        except KeyError:
+            return default

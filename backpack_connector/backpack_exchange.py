@@ -8,7 +8,7 @@ from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
 from hummingbot.core.data_type.trade_fee import TradeFeeBase
 
-from backpack_connector.account_balances import SpotBalances
+from backpack_connector.account_balances import FoundInCapitals, SpotBalances
 from backpack_connector.backpack_base import BackpackExchangeBase
 from backpack_connector.protocol.enums import MarketType
 from backpack_connector.protocol.errors import BackpackError
@@ -110,10 +110,9 @@ class BackpackExchange(BackpackExchangeBase):
     def available_balances(self) -> dict[str, Decimal]:
         """Return available funds by asset, for the client's `balance` and for `hbot balance`.
 
-        Both look assets up in capitals, and would show all kBONK as allocated; so it is there in capitals too.
+        Both look assets up in capitals, and would show all kBONK as allocated; so it is found in capitals too.
         """
-        available = self._account_available_balances
-        return {asset.upper(): amount for asset, amount in available.items()} | available
+        return FoundInCapitals(self._account_available_balances)
 
     def get_available_balance(self, currency: str) -> Decimal:
         """Return what can be traded, less what orders take of which the exchange does not know yet."""

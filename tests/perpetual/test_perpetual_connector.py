@@ -15,6 +15,8 @@ from hummingbot.connector.trading_rule import TradingRule
 from hummingbot.core.data_type.common import PositionAction, PositionMode, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
 from hummingbot.core.data_type.trade_fee import AddedToCostTradeFee, TokenAmount, TradeFeeBase
+from hummingbot.core.event.event_logger import EventLogger
+from hummingbot.core.event.events import AccountEvent
 
 from backpack_connector.protocol.enums import MarketType
 from backpack_connector.protocol.messages import MarkPriceUpdate, parse_message
@@ -186,8 +188,10 @@ class TestBackpackPerpetualDerivative(Payloads, AbstractPerpetualDerivativeTests
     @aioresponses()  # type: ignore[untyped-decorator]
     async def test_set_position_mode_success(self, mock_api: aioresponses) -> None:
         """The suite switches to HEDGE and back; one-way is all there is, and it is there from the beginning."""
+        heard = EventLogger()
+        self.exchange.add_listener(AccountEvent.PositionModeChangeSucceeded, heard)
         await self.exchange._execute_set_position_mode(PositionMode.ONEWAY)
-        assert self.is_logged("INFO", f"Position mode already set to {PositionMode.ONEWAY} on exchange.")
+        assert [event.position_mode for event in heard.event_log] == [PositionMode.ONEWAY]
         assert mock_api.requests == {}
 
     # Leverage

@@ -102,4 +102,7 @@ async def test_assets_with_small_letters_are_available_under_the_capitals_that_b
     async with world() as here:
         connector = here.connector()
         connector._account_available_balances = {"kBONK": Decimal(5), "SOL": Decimal(2)}
-        assert connector.available_balances == {"kBONK": Decimal(5), "KBONK": Decimal(5), "SOL": Decimal(2)}
+        available = connector.available_balances
+        assert available == {"kBONK": Decimal(5), "SOL": Decimal(2)}
+        assert [available.get(name, 0) for name in ("kBONK", "KBONK", "SOL", "sol", "BTC")] == [5, 5, 2, 0, 0]
+        assert (available["KBONK"], available.get("BTC")) == (5, None)
