@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from backpack_connector.protocol.enums import OrderBookState
+from backpack_connector.protocol.streams import depth_stream
 from backpack_connector.simulator import Simulator
 from backpack_connector.simulator.faults_kinds import Fault, FaultKind
 from tests.page.conftest import Watched, eventually
@@ -137,9 +138,14 @@ async def test_a_late_snapshot_is_not_spliced_over_a_hole(
     for price in ("139.1", "139.2"):
         await place(alice, "Bid", price, "1")
     await watched.open()
+    await eventually(lambda: follows_the_book(simulator), True)  # what came before would never be told
     await place(alice, "Bid", "139.3", "1")
     await eventually(lambda: shown(watched, "bids"), await depth_now(simulator))
     assert simulator.faults.struck_count(fault_id) >= 2
+
+
+async def follows_the_book(simulator: Simulator) -> bool:
+    return simulator.hub.is_wanted((None, depth_stream(SYMBOL, 200)))
 
 
 async def depth_now(simulator: Simulator) -> list[list[Decimal]]:
