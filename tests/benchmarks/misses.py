@@ -23,6 +23,10 @@ REASONS: dict[tuple[str, str], str] = {
         "Ten orders are still announced, tracked and written down one by one, and the server reads ten; the signature"
         " and the request are one."
     ),
+    ("silence", "open_ms"): (
+        "50 ms are the line. The rest is ten signatures, ten requests and ten answers of aiohttp that meet in the same"
+        " milliseconds; an earlier run of the same day had 54.9 ms."
+    ),
     ("window", "cpu_pct"): "The floor, a process that does nothing but wake every 10 ms, takes nearly all of it here.",
     ("stream-1000", "cpu_pct"): (
         "Most of it is aiohttp's reader and the event loop, as in the row of 5,000 frames; the built-in connector uses"
