@@ -294,9 +294,8 @@ class OrderReports(_Base):
             self.logger().warning(f"The fills of {len(orders)} lost orders could not be asked: {error}")
 
     async def _cancel_lost_orders(self) -> None:
-        # Asked about together first: an outage leaves many, and a cancel of each that the exchange never had would cost
-        # four requests, two of them of the few historical ones. What is still lost then may rest.
-        await self._update_lost_orders_status()
+        # All at once, so that those that are not found are asked about together; one after the other, an outage's
+        # leftovers would use up the few historical requests for minutes.
         await asyncio.gather(*map(self._execute_order_cancel, self.order_tracker.lost_orders.values()))
 
     async def _update_lost_orders_status(self) -> None:

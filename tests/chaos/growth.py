@@ -11,7 +11,11 @@ _SHARED = frozenset({"_logger", "_clock"})
 _BOUNDED = frozenset(
     {"ClientOrderTracker._cached_orders", "BackpackOrderTracker._cached_orders", "RequestWindow._sent"}
 )
-"""Finished orders, which are kept for ten minutes, and the requests of the last minute, which the pools bound."""
+"""Finished orders, which are kept for ten minutes, and the requests of the last minute.
+
+The latter show how much is asked, not how much is kept: the pools bound them (`invariants`), at the start the first
+minute is not over, and regular polls alone are more than SLACK.
+"""
 
 
 SLACK = 24

@@ -98,6 +98,12 @@ def no_settling(monkeypatch: pytest.MonkeyPatch, quick: None) -> None:
     monkeypatch.setattr(order_reconciliation, "LONGEST_SETTLE_PAUSE_S", 60.0)
 
 
+@pytest.fixture
+def soon_conclusive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Believe in an order's absence while it is young."""
+    monkeypatch.setattr(order_reconciliation, "CONCLUSIVE_AGE_S", 0.2)
+
+
 @asynccontextmanager
 async def open_venue(monkeypatch: pytest.MonkeyPatch, kind: Kind = SPOT, **options: Any) -> AsyncIterator[Venue]:
     """Run an exchange without other traders, behind a proxy that tests can script."""

@@ -11,7 +11,7 @@ from hummingbot.core.data_type.in_flight_order import OrderState
 from backpack_connector import backpack_constants, order_reconciliation
 from backpack_connector.protocol.enums import Side
 from backpack_connector.simulator.clock import wall_clock_us
-from tests.spot.conftest import StartBot, open_venue
+from tests.spot.conftest import open_venue
 from tests.spot.exchange_double import Answer, Call, Script, answer, change, do_and_answer, lose_answer, lose_request
 from tests.spot.people import PAIR, Bot, Kind, Venue, stays, until
 
@@ -61,11 +61,6 @@ def short_time_limit(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReq
     # It also covers the start of the bot, for which a busy machine may need longer.
     is_waited_for = "time-out" in request.node.name
     monkeypatch.setattr(backpack_constants, "REQUEST_TIMEOUT_S", 0.5 if is_waited_for else 3.0)
-
-
-@pytest.fixture
-def soon_conclusive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(order_reconciliation, "CONCLUSIVE_AGE_S", 0.2)
 
 
 # The exchange has it
@@ -239,62 +234,6 @@ async def test_f11_an_order_that_is_still_on_its_way_is_not_given_up(
     assert bot.order(order_id).is_open
 
 
-async def given_up(bot: Bot) -> str:
-    """Place an order whose request is lost, and return its id when the connector has told that it failed."""
-    bot.double.script("execute_order", lose_request)
-    order_id = await bot.buy("1", "149")
-    for _ in range(100):
-        await bot.poll()
-        if bot.names(order_id):
-            break
-        await asyncio.sleep(0.01)
-    assert bot.names(order_id) == ["OrderFailure"]
-    return order_id
-
-
-async def test_f11_an_order_that_arrives_after_it_was_given_up_is_cancelled(
-    no_settling: None, bot: Bot, soon_conclusive: None, venue: Venue
-) -> None:
-    # The last net: should the exchange execute it after all, nothing rests there that nobody watches.
-    order_id = await given_up(bot)
-    assert list(bot.connector.order_tracker.lost_orders) == [order_id]
-    venue.place(Side.BID, "149", "1", account=bot.account, client_id=int(order_id))
-    await bot.connector._cancel_lost_orders()
-    await bot.rest()
-    assert bot.truth()[0].status == "Cancelled"
-    assert bot.names(order_id) == ["OrderFailure"]
-    assert not bot.connector.order_tracker.lost_orders
-
-
-@pytest.mark.parametrize("rests", [False, True], ids=["the exchange never had them", "they arrived late"])
-async def test_f11_many_orders_that_were_given_up_cost_few_questions(
-    no_settling: None, bot: Bot, soon_conclusive: None, venue: Venue, rests: bool
-) -> None:
-    order_ids = [await given_up(bot) for _ in range(6)]
-    if rests:
-        for order_id in order_ids:
-            venue.place(Side.BID, "149", "1", account=bot.account, client_id=int(order_id))
-    asked = bot.double.counts()
-    await bot.connector._cancel_lost_orders()
-    await bot.rest()
-    asked = bot.double.counts() - asked
-    assert not bot.connector.order_tracker.lost_orders
-    assert [order.status for order in bot.truth()] == ["Cancelled"] * 6 * rests
-    assert asked["cancel_order"] == 6 * rests
-    assert max(asked[operation] for operation in LISTS) == 1
-    assert not bot.connector.latency._cancels_at_s
-
-
-async def test_f11_a_fill_of_an_order_that_was_given_up_is_told(
-    no_settling: None, bot: Bot, soon_conclusive: None, venue: Venue
-) -> None:
-    order_id = await given_up(bot)
-    venue.place(Side.BID, "149", "1", account=bot.account, client_id=int(order_id), is_told=False)
-    venue.place(Side.ASK, "149", "1", is_told=False)
-    await bot.poll()
-    assert bot.names(order_id) == ["OrderFailure", "OrderFilled"]
-
-
 async def test_f11_an_order_from_before_the_first_tick_of_the_clock_is_found(bot: Bot, venue: Venue) -> None:
     venue.place(Side.ASK, "149", "1")
     bot.double.drop_frames()
@@ -453,22 +392,3 @@ async def test_f30_the_stream_goes_on_while_the_lists_cannot_be_had(bot: Bot, ve
     venue.place(Side.ASK, "149", "2")
     await until(lambda: order.is_filled, "the stream tells of the fill")
     assert bot.names(order.client_order_id) == ["BuyOrderCreated", "OrderFilled", "BuyOrderCompleted"]
-
-
-@pytest.fixture
-async def lost_order(start_bot: StartBot, soon_conclusive: None) -> tuple[Bot, str]:
-    bot = await start_bot()
-    bot.double.script("execute_order", lose_request)
-    order_id = await bot.buy("1", "149")
-    await until(lambda: bot.names(order_id) == ["OrderFailure"], "the order is given up")
-    return bot, order_id
-
-
-async def test_f30_one_failure_event_is_all_that_an_order_that_never_was_gets(lost_order: tuple[Bot, str]) -> None:
-    bot, order_id = lost_order
-    await bot.connector._update_lost_orders_status()
-    for _ in range(3):
-        await bot.poll()
-    assert bot.names(order_id) == ["OrderFailure"]
-    assert not bot.connector.order_tracker.lost_orders
-    assert not bot.connector.in_flight_orders
