@@ -131,16 +131,25 @@ def _read_fees(rows: dict[str, Any], prefixes: tuple[str, ...]) -> None:
     path = importlib.import_module("hummingbot.client.settings").TRADE_FEES_CONFIG_PATH
     yaml: Any = importlib.import_module("yaml")  # Hummingbot's
     try:
-        written = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        written = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return  # before the first start there is none; of a broken one Hummingbot says what is wrong
+    if not isinstance(written, dict):
+        return  # an empty file, or one that is no table
     for name, row in rows.items():
         value = written.get(name) if name.startswith(prefixes) else None
         if value not in (None, ""):
             try:
-                row.value = Decimal(str(value)) if row.type == "decimal" else value
+                row.value = _finite(value) if row.type == "decimal" else value
             except InvalidOperation:
                 logging.getLogger(__name__).error(f"{name} in {path.name} must be a number, not {value!r}.")
+
+
+def _finite(value: Any) -> Decimal:
+    number = Decimal(str(value))
+    if not number.is_finite():
+        raise InvalidOperation
+    return number
 
 
 def _put_back(rows: dict[str, Any], name: str, module: str, class_name: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from backpack_connector.cli.main import run
+from tests.client.conftest import double, simulator  # noqa: F401
 
 Shown = Callable[..., "Result"]
 
@@ -66,7 +67,7 @@ def command(
     monkeypatch.setenv("BACKPACK_API_KEY", exchange["apiKey"])
     monkeypatch.setenv("BACKPACK_SECRET_KEY", exchange["apiSecret"])
 
-    def shown(*arguments: str, simulator: bool = True) -> Result:
+    def shown(*arguments: str, simulator: bool = True) -> Result:  # noqa: F811
         code = run([*arguments, *(["--simulator"] if simulator else [])])
         printed = capsys.readouterr()
         return Result(code, printed.out, printed.err)

@@ -3,9 +3,6 @@
 import io
 import json
 import math
-import os
-import pty
-import subprocess
 import sys
 from decimal import Decimal
 
@@ -17,7 +14,8 @@ from backpack_connector.cli import chart_data, chart_text
 from backpack_connector.cli.chart_data import Bar, Curve, Rate, merged, number_text, ticks
 from backpack_connector.cli.chart_text import Chart, depth_chart, funding_chart, price_chart
 from backpack_connector.protocol.models import DepthSnapshot, Kline
-from tests.cli.conftest import Shown, environment, wait_for_mark_prices
+from tests.cli.conftest import Shown, wait_for_mark_prices
+from tests.cli.terminal import on_a_terminal
 
 SPOT, PERP = "SOL_USDC", "SOL_USDC_PERP"
 HOUR_S = 3_600
@@ -271,34 +269,8 @@ def test_an_unknown_market_is_one_sentence(command: Shown) -> None:
 
 @pytest.mark.usefixtures("book")
 def test_on_a_terminal_there_are_colours_and_its_width(command: Shown, exchange: dict[str, str]) -> None:
-    ours, theirs = pty.openpty()
-    program = [
-        sys.executable,
-        "-m",
-        "backpack_connector.cli.main",
-        "chart",
-        "depth",
-        SPOT,
-        "--url",
-        exchange["restUrl"],
-    ]
-    variables = environment(TERM="xterm-256color", COLUMNS="50", LINES="40")
-    process = subprocess.Popen(program, stdout=theirs, stderr=subprocess.DEVNULL, env=variables)
-    os.close(theirs)
-    screen = b""
-    while part := _read(ours):
-        screen += part
-    assert process.wait(60) == 0
-    os.close(ours)
-    text = screen.decode()
-    assert "\x1b[32m" in text
-    plain = "".join(piece.partition("m")[2] for piece in f"\x1b[m{text}".split("\x1b["))
-    assert 45 <= max(len(line) for line in plain.splitlines()[1:]) <= 50
+    screen = on_a_terminal("chart", "depth", SPOT, "--url", exchange["restUrl"], TERM="xterm-256color", COLUMNS="50")
+    assert screen.code == 0
+    assert "\x1b[32m" in screen.text
+    assert 45 <= max(map(len, screen.lines[1:])) <= 50
     command("order", "cancel-all", SPOT)
-
-
-def _read(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, 65_536)
-    except OSError:  # the other end is closed
-        return b""

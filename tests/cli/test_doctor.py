@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import pty
 import socket
 import stat
 import subprocess
@@ -22,6 +21,7 @@ from backpack_connector.client.credentials import credentials_file, store_creden
 from backpack_connector.client.rest import BackpackClient
 from backpack_connector.protocol.signing import Credentials, generate_key_pair
 from tests.cli.conftest import Result, Shown, environment
+from tests.cli.terminal import on_a_terminal
 from tests.cli.test_main import WITHOUT_HUMMINGBOT
 
 PROGRAM = [sys.executable, "-m", "backpack_connector.cli.main", "doctor"]
@@ -71,32 +71,17 @@ def test_people_get_a_table_and_a_count(command: Shown) -> None:
 
 
 def test_on_a_terminal_the_table_fits_and_has_colours(exchange: dict[str, str], home: Path) -> None:
-    ours, theirs = pty.openpty()
-    variables = environment(
+    screen = on_a_terminal(
+        "doctor",
+        "--simulator",
         TERM="xterm-256color",
         COLUMNS="70",
-        LINES="40",
         BACKPACK_SIMULATOR_URL=exchange["restUrl"],
         BACKPACK_JOURNAL=str(home / "journals"),
     )
-    process = subprocess.Popen([*PROGRAM, "--simulator"], stdout=theirs, stderr=subprocess.DEVNULL, env=variables)
-    os.close(theirs)
-    screen = b""
-    while part := _read(ours):
-        screen += part
-    assert process.wait(60) == 0
-    os.close(ours)
-    text = screen.decode()
-    assert "\x1b[32mok" in text
-    plain = "".join(piece.partition("m")[2] for piece in f"\x1b[m{text}".split("\x1b["))
-    assert max(len(line.rstrip()) for line in plain.splitlines()) <= 70
-
-
-def _read(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, 65_536)
-    except OSError:  # the other end is closed
-        return b""
+    assert screen.code == 0
+    assert "\x1b[32mok" in screen.text
+    assert max(len(line.rstrip()) for line in screen.lines) <= 70
 
 
 def test_the_summary_counts() -> None:

@@ -10,26 +10,11 @@ from backpack_connector.cli.doctor_exchange import clock_finding, exchange_findi
 from backpack_connector.cli.doctor_findings import Finding
 from backpack_connector.client.rest import BackpackClient
 from backpack_connector.protocol.signing import Credentials
-from backpack_connector.simulator import Simulator, running_simulator
+from backpack_connector.simulator import Simulator
 from backpack_connector.simulator.faults_kinds import Fault, FaultKind
 from tests.spot.stream_double import HANG_UP, UNAVAILABLE, Reply, StreamDouble, failure
 
 FORBIDDEN = failure(403, "FORBIDDEN", "Forbidden")
-
-
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with running_simulator(background=False) as running:
-        yield running
-
-
-@pytest.fixture
-async def double(simulator: Simulator) -> AsyncIterator[StreamDouble]:
-    """Give a recorder between client and simulator, whose answers can be scripted."""
-    running = StreamDouble(simulator.rest_url, simulator.ws_url)
-    await running.start()
-    yield running
-    await running.stop()
 
 
 @pytest.fixture

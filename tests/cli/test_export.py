@@ -3,7 +3,6 @@
 import asyncio
 import csv
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from backpack_connector.client.rest import BackpackClient
 from backpack_connector.protocol.errors import ConfigurationError
 from backpack_connector.protocol.signing import Credentials, generate_key_pair
 from tests.cli.conftest import Shown, environment
+from tests.cli.terminal import on_a_terminal
 
 SPOT, PERP = "SOL_USDC", "SOL_USDC_PERP"
 COLUMNS = (Column("name"), Column("price", Kind.AMOUNT), Column("is", Kind.FLAG))
@@ -247,30 +247,11 @@ def test_killed_in_the_middle_it_leaves_no_file_under_the_name(exchange: dict[st
 
 def test_on_a_terminal_a_bar_shows_how_far_it_is(exchange: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "candles.csv"
-    ours, theirs = pty.openpty()
-    program = [sys.executable, "-m", "backpack_connector.cli.main", "export", "klines", SPOT, "1m", str(path)]
-    process = subprocess.Popen(
-        [*program, "--start", "2026-01-01", "--end", "2026-01-02", "--url", exchange["restUrl"]],
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        env=environment(TERM="xterm", COLUMNS="100"),
-    )
-    os.close(theirs)
-    screen = b""
-    while part := _read(ours):
-        screen += part
-    output, _ = process.communicate(timeout=60)
-    os.close(ours)
-    assert process.returncode == 0
-    assert b"/1440" in screen
-    assert output.decode().startswith(f"{path}: ")
-
-
-def _read(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, 65_536)
-    except OSError:  # the other end is closed
-        return b""
+    arguments = ("export", "klines", SPOT, "1m", str(path), "--start", "2026-01-01", "--end", "2026-01-02")
+    screen = on_a_terminal(*arguments, "--url", exchange["restUrl"], is_error_shown=True, COLUMNS="100")
+    assert screen.code == 0
+    assert "/1440" in screen.text
+    assert screen.other.startswith(f"{path}: ")
 
 
 def test_without_pyarrow_parquet_is_refused_before_anything_is_asked(

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import aiomqtt
-import pytest
 import yaml
 
 from backpack_connector.demo.home import Home
 from backpack_connector.demo.processes import Programs
+from tests.programs import needed_program
 
 OPERATOR = "operator"
 ANSWER_S = 40.0  # Hummingbot gives a command up to 30 s
@@ -41,13 +41,8 @@ BESIDE = {
 
 def find_broker() -> str:
     """Find mosquitto, which Debian puts where only root's PATH looks."""
-    path = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    if path is not None:
-        return path
     sentence = "There is no MQTT broker: install Debian's package mosquitto."
-    if os.environ.get("CI"):
-        pytest.fail(sentence)
-    pytest.skip(sentence)
+    return needed_program(["mosquitto"], sentence, more_folders=":/usr/sbin:/usr/local/sbin")
 
 
 @dataclass(frozen=True)

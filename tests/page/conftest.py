@@ -4,8 +4,6 @@ Browser and simulator are shared by the tests of a module; each test has a page 
 """
 
 import asyncio
-import os
-import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from backpack_connector.simulator import Simulator, running_simulator
+from tests.programs import needed_program
 from tests.simulator.support import Client
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -35,14 +34,8 @@ PATIENCE_S = 15.0
 
 
 def find_browser() -> str:
-    for name in NAMES:
-        path = shutil.which(name)
-        if path is not None:
-            return path
     sentence = "There is no browser: install Debian's package chromium, or any Chromium as `chromium` on PATH."
-    if os.environ.get("CI"):
-        pytest.fail(sentence)
-    pytest.skip(sentence)
+    return needed_program(NAMES, sentence)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from tests.spot.conftest import (  # noqa: F401
     no_session_outlives_its_loop,
     no_settling,
     quick,
+    soon_conclusive,
     start_bot,
     venue,
 )

@@ -6,7 +6,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+
+from backpack_connector import registration_tables
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "conf_templates" / "conf_fee_overrides.yml"
 NAMES = ("backpack", "backpack_simulator", "backpack_perpetual", "backpack_perpetual_simulator")
@@ -67,13 +70,26 @@ def test_the_four_connectors_expect_the_fees_of_the_template_start_after_start(n
     assert fees(home) == wanted, "Hummingbot has written its own file in between"
 
 
-def test_a_fee_that_is_no_number_is_told(new_home: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(("written", "shown"), [("much", "'much'"), (".nan", "nan"), ("-.inf", "-inf")])
+def test_a_fee_that_is_no_number_is_told(new_home: Callable[..., Any], written: str, shown: str) -> None:
     home = new_home(with_backpack_folders=True)
     fees(home)
-    write(home, "backpack_maker_percent_fee: much\n")
+    write(home, f"backpack_maker_percent_fee: {written}\n")
     result = home.run("-c", ASK)
-    assert "backpack_maker_percent_fee in conf_fee_overrides.yml must be a number, not 'much'." in result.stderr
+    assert f"backpack_maker_percent_fee in conf_fee_overrides.yml must be a number, not {shown}." in result.stderr
     assert json.loads(result.stdout.splitlines()[-1])["backpack"][0] == "0.0008"
+
+
+@pytest.mark.parametrize("text", ["", "- 0.1\n", "much\n"])
+def test_a_file_that_is_no_table_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+    from hummingbot.client.config.config_var import ConfigVar
+
+    path = tmp_path / "conf_fee_overrides.yml"
+    path.write_text(text)
+    monkeypatch.setattr("hummingbot.client.settings.TRADE_FEES_CONFIG_PATH", path)
+    row = ConfigVar("backpack_maker_percent_fee", "", type_str="decimal")
+    registration_tables._read_fees({row.key: row}, ("backpack",))
+    assert row.value is None
 
 
 def test_unregistering_leaves_the_fees_to_hummingbot(new_home: Callable[..., Any]) -> None:
