@@ -9,7 +9,7 @@ from backpack_connector.cli.export_files import Column, Kind
 from backpack_connector.protocol.errors import ConfigurationError, WireFormatError, shown
 from backpack_connector.protocol.units import decimal_from_text, ms_from_seconds, seconds_from_iso
 
-MISSING = "Parquet files need pyarrow. Try: pip install 'backpack-hummingbot-connector[parquet]'; or write a .csv file."
+MISSING = "Parquet files need pyarrow. Try: pip install pyarrow; or write a .csv file."
 _ROWS_AT_ONCE = 10_000
 _DIGITS = 38
 _PLACES = {Kind.AMOUNT: 18, Kind.RATE: 30}

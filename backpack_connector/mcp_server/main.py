@@ -11,9 +11,7 @@ from backpack_connector.protocol.errors import BackpackError, ConfigurationError
 
 from .settings import Settings, read_settings
 
-NOT_INSTALLED = (
-    "backpack-mcp needs the package mcp: run pip install 'backpack-hummingbot-connector[mcp]' in this environment."
-)
+NOT_INSTALLED = "backpack-mcp needs the package mcp: run pip install 'mcp>=2.3,<3' uvicorn in this environment."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
