@@ -32,6 +32,7 @@ from .rest_futures import FuturesRest
 from .rest_lending import LendingRest
 from .rest_rfq import RfqRest
 from .rest_strategies import StrategiesRest
+from .rest_unlisted import UNLISTED_BODIES
 from .rest_vaults import VaultsRest
 
 _SETTINGS = ("autoBorrowSettlements", "autoLend", "autoRepayBorrows")
@@ -72,6 +73,7 @@ class PrivateRest:
             **capital.bodies,
             **strategies.bodies,
             **vaults.bodies,
+            **UNLISTED_BODIES,
         }
 
     def _account(self, account_id: str) -> Account:

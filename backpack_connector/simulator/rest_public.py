@@ -20,6 +20,7 @@ from .refusals import invalid_request, not_found
 from .request_forms import Query
 from .rest_lending import LendingRest
 from .rest_lists import ListsRest
+from .rest_unlisted import UNLISTED_PUBLIC
 from .rest_vaults import VaultsRest
 from .traded_market import TradedMarket
 
@@ -94,6 +95,7 @@ class PublicRest:
             **ListsRest(exchange, clock).public,
             **VaultsRest(exchange).public,
             **LendingRest(exchange).operations,
+            **UNLISTED_PUBLIC,
         }
 
     def _market(self, query: Query, complaint: str = "Invalid market symbol") -> TradedMarket:

@@ -42,6 +42,7 @@ from .request_forms import Query, decode_body
 from .rest_capital import CapitalControl
 from .rest_private import PrivateRest
 from .rest_public import PublicRest
+from .rest_unlisted import UNLISTED
 from .sequencer import DEFAULT_TAKER_DELAY_S, Sequencer
 from .truth import truth_payload
 from .web_page import WebPage, account_in
@@ -256,7 +257,7 @@ class Simulator:
         application.router.add_post(FAULTS_PATH, self._set_faults)
         application.router.add_get(FAULTS_PATH, self._show_faults)
         application.router.add_delete(FAULTS_PATH, self._end_faults)
-        for endpoint in ENDPOINTS:
+        for endpoint in (*ENDPOINTS, *UNLISTED):
             application.router.add_route(endpoint.method, endpoint.path, partial(self._answer, endpoint))
         return application
 
