@@ -170,7 +170,7 @@ def _picows_connection(url: str) -> WSConnection | None:
     except ImportError as error:
         _say_once(
             f"{constants.WEBSOCKET_VARIABLE} is picows, but picows cannot be used here ({error}), so the streams use "
-            'aiohttp. It comes with `pip install picows`.'
+            "aiohttp. It comes with `pip install picows`."
         )
         return None
     if is_proxy_set(url):
