@@ -30,7 +30,9 @@ from backpack_connector.cli.session import (
     run_with_client,
 )
 from backpack_connector.cli.times import time_in
+from backpack_connector.client.market_rules import HELD_TO_MARKETS, market_of
 from backpack_connector.protocol.endpoints import Effect, endpoint
+from backpack_connector.protocol.errors import Refused
 from backpack_connector.protocol.operations import checked_fields, operation
 from backpack_connector.protocol.parameters import Kind, Parameter
 from backpack_connector.protocol.rest import build_request
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     from backpack_connector.client.rest import BackpackClient
 
 _SYNONYMS = {"buy": "Bid", "sell": "Ask"}
-_NEW_ORDERS = ("execute_order", "execute_order_batch")
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def perform(operation_id: str, fields: Any, values: dict[str, Any]) -> Any:
     credentials = credentials_for(is_signed=row.is_signed)
 
     async def use(client: "BackpackClient") -> Any:
-        if operation_id in _NEW_ORDERS:
+        if operation_id in HELD_TO_MARKETS:
             await _hold_to_markets(client, operation_id, fields)
         if values.get("dry_run"):
             return await request_of(client, operation_id, fields)
@@ -220,7 +221,11 @@ async def gathered(rows: AsyncIterator[Any]) -> list[Any]:
 
 async def _hold_to_markets(client: "BackpackClient", operation_id: str, fields: Any) -> None:
     orders = fields if isinstance(fields, list) else [fields]
-    await asyncio.gather(*(client.get_market(symbol) for symbol in {order["symbol"] for order in orders}))
+    try:
+        await asyncio.gather(*(client.get_market(symbol) for symbol in {market_of(order) for order in orders}))
+    except Refused:
+        if operation_id != "submit_rfq":  # quotes can be asked for where there is no market, as for stocks (API §2.3)
+            raise
     checked(lambda: client.checked(operation_id, fields))
 
 

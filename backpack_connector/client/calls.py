@@ -19,14 +19,13 @@ from backpack_connector.protocol.operations import answer_problem, checked_field
 from backpack_connector.protocol.rest import Parameters
 from backpack_connector.reconnect import Backoff
 
-from .market_rules import MarketRules
+from .market_rules import HELD_TO_MARKETS, MarketRules
 
 ATTEMPTS = 3
 """How often a question is asked before its failure is told."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
 
 _REPEATABLE = (NoAnswer, Unavailable, RateLimited)
-_NEW_ORDERS = ("execute_order", "execute_order_batch")
 
 
 class OperationCalls:
@@ -89,9 +88,9 @@ class OperationCalls:
             fields = checked_fields(operation_id, given or {})
         else:
             raise ConfigurationError(f"{operation_id} takes one set of parameters, not a list.")
-        if operation_id in _NEW_ORDERS:
+        if operation_id in HELD_TO_MARKETS:
             for order in fields if isinstance(fields, list) else [fields]:
-                self.market_rules.check(order)
+                self.market_rules.check(operation_id, order)
         return fields
 
     async def learn_markets(self) -> None:

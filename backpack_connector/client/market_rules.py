@@ -1,12 +1,21 @@
 """Remember the filters of markets, and hold new orders to them before they are sent."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from backpack_connector.protocol.errors import ConfigurationError
 from backpack_connector.protocol.filters import rule_refusal
 from backpack_connector.protocol.models import Market
+
+_ORDERS = ("execute_order", "execute_order_batch")
+HELD_TO_MARKETS = (*_ORDERS, "strategy_create", "submit_rfq")
+"""The operations whose prices and quantities are checked before they are sent. A quote names no market."""
+_QUOTED = "_RFQ"
+
+
+def market_of(fields: Mapping[str, Any]) -> str:
+    """Return the market whose tick and step count; markets for quotes are not listed, what is quoted is (API §2.3)."""
+    return str(fields["symbol"]).removesuffix(_QUOTED)
 
 
 class MarketRules:
@@ -32,19 +41,12 @@ class MarketRules:
                 return
             self._markets[row.symbol] = row
 
-    def check(self, fields: Mapping[str, Any]) -> None:
-        """Hold an order, as the wire carries it, to the rules of its market.
+    def check(self, operation_id: str, fields: Mapping[str, Any]) -> None:
+        """Hold what would be placed, as the wire carries it, to the rules of its market.
 
         Raises:   ConfigurationError with one sentence that names the nearest values that the market takes.
         """
-        market = self._markets.get(fields["symbol"])
-        if market is None:
-            return
-        quantity, price = fields.get("quantity"), fields.get("price")
-        problem = rule_refusal(
-            market,
-            None if quantity is None else Decimal(quantity),
-            None if price is None else Decimal(price),
-        )
+        market = self._markets.get(market_of(fields))
+        problem = None if market is None else rule_refusal(market, fields, is_order=operation_id in _ORDERS)
         if problem is not None:
             raise ConfigurationError(problem)

@@ -1,12 +1,23 @@
 """Check an order against the rules of its market before it is sent. Source: API §5.2, §5.1."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from statistics import median
+from typing import Any
 
 from .enums import OrderBookState, OrderType
 from .models import Market
 from .units import decimal_text
+
+_QUANTITIES = {"quantity": "quantity", "triggerQuantity": "trigger quantity"}
+_PRICES = {
+    "price": "price",
+    "triggerPrice": "trigger price",
+    "takeProfitTriggerPrice": "trigger price of the take-profit",
+    "takeProfitLimitPrice": "limit price of the take-profit",
+    "stopLossTriggerPrice": "trigger price of the stop-loss",
+    "stopLossLimitPrice": "limit price of the stop-loss",
+}
 
 
 def active_price(best_bid: Decimal | None, best_ask: Decimal | None, last: Decimal | None) -> Decimal | None:
@@ -37,13 +48,22 @@ def refusal(
     )
 
 
-def rule_refusal(market: Market, quantity: Decimal | None, price: Decimal | None) -> str | None:
-    """Return one sentence why the market's filters forbid a quantity or a price, or None; nothing else is looked at.
+def rule_refusal(market: Market, fields: Mapping[str, Any], *, is_order: bool = True) -> str | None:
+    """Return one sentence why the market's filters forbid a price or a quantity, or None; nothing else is looked at.
 
-    Units:    as in `refusal`; None for what the order does not have.
+    Shape:    fields of a request as the wire carries them. Those of what is no order are held to tick and step only:
+              nothing is published about how small or large a strategy or a request for quotes may be.
+    Units:    as in `refusal`; a percentage of a position has no step.
     """
-    problem = None if quantity is None else _quantity_refusal(market, quantity)
-    return problem or (None if price is None else _price_refusal(market, price, None))
+    for names, problem_of in ((_QUANTITIES, _quantity_problem), (_PRICES, _price_problem)):
+        for field, name in names.items():
+            text = fields.get(field)
+            if text is None or str(text).endswith("%"):
+                continue
+            problem = problem_of(market, Decimal(text), name, is_order)
+            if problem is not None:
+                return problem
+    return None
 
 
 def nearest_multiples(value: Decimal, step: Decimal) -> tuple[Decimal, Decimal]:
@@ -63,29 +83,33 @@ def _state_refusal(market: Market, order_type: OrderType, post_only: bool) -> st
 
 
 def _quantity_refusal(market: Market, quantity: Decimal) -> str | None:
-    rules = market.filters.quantity
     if not quantity.is_finite() or quantity <= 0:
         return f"The quantity must be a positive number, not {quantity}."
-    if quantity < rules.min_quantity:
-        return _outside(market, "quantity", quantity, "below the minimum", rules.min_quantity)
-    if rules.max_quantity is not None and quantity > rules.max_quantity:
-        return _outside(market, "quantity", quantity, "above the maximum", rules.max_quantity)
-    if quantity % rules.step_size:
-        return _between(market, "quantity", quantity, "step", rules.step_size)
-    return None
+    return _quantity_problem(market, quantity, "quantity", True)
+
+
+def _quantity_problem(market: Market, quantity: Decimal, name: str, is_bounded: bool) -> str | None:
+    rules = market.filters.quantity
+    if is_bounded and quantity < rules.min_quantity:
+        return _outside(market, name, quantity, "below the minimum", rules.min_quantity)
+    if is_bounded and rules.max_quantity is not None and quantity > rules.max_quantity:
+        return _outside(market, name, quantity, "above the maximum", rules.max_quantity)
+    return _between(market, name, quantity, "step", rules.step_size) if quantity % rules.step_size else None
 
 
 def _price_refusal(market: Market, price: Decimal | None, reference_price: Decimal | None) -> str | None:
-    rules = market.filters.price
     if price is None or not price.is_finite() or price <= 0:
         return f"A limit order needs a positive price, not {price}."
-    if price < rules.min_price:
-        return _outside(market, "price", price, "below the minimum", rules.min_price)
-    if rules.max_price is not None and price > rules.max_price:
-        return _outside(market, "price", price, "above the maximum", rules.max_price)
-    if price % rules.tick_size:
-        return _between(market, "price", price, "tick", rules.tick_size)
-    return _band_refusal(market, price, reference_price)
+    return _price_problem(market, price, "price", True) or _band_refusal(market, price, reference_price)
+
+
+def _price_problem(market: Market, price: Decimal, name: str, is_bounded: bool) -> str | None:
+    rules = market.filters.price
+    if is_bounded and price < rules.min_price:
+        return _outside(market, name, price, "below the minimum", rules.min_price)
+    if is_bounded and rules.max_price is not None and price > rules.max_price:
+        return _outside(market, name, price, "above the maximum", rules.max_price)
+    return _between(market, name, price, "tick", rules.tick_size) if price % rules.tick_size else None
 
 
 def _band_refusal(market: Market, price: Decimal, reference_price: Decimal | None) -> str | None:

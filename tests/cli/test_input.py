@@ -9,6 +9,9 @@ from tests.cli.conftest import Shown
 
 ORDER = "order create SOL_USDC buy limit --quantity 1 --price 100"
 
+WAITING = "order create SOL_USDC buy limit --price 140 --trigger-price 141 --trigger-quantity 1"
+STRATEGY = "strategy create buy SOL_USDC 1 --duration 600000 --interval 60000 --price 140"
+
 WRONG = [
     ("order create SOL_USDC up limit --quantity 1 --price 100", "side has to be one of Bid, Ask, not 'up'."),
     ("order create SOL/USDC buy limit --quantity 1 --price 100", "symbol has to be written like SOL_USDC_PERP or SOL"),
@@ -24,6 +27,20 @@ WRONG = [
     ("order create SOL_USDC buy", "Missing argument"),
     ("order create SOL_USDC buy limit --quantity 1 --price 100.005", "The price 100.005 is not a multiple of the tick"),
     ("order create SOL_USDC buy limit --quantity 0.001 --price 100", "The quantity 0.001 is below the minimum"),
+    (WAITING.replace("141", "140.0001"), "The trigger price 140.0001 is not a multiple of the tick 0.01 of SOL_USDC;"),
+    (f"{WAITING}.00001", "The trigger quantity 1.00001 is not a multiple of the step"),
+    (
+        f"{ORDER} --take-profit-trigger-price 160.0001",
+        "The trigger price of the take-profit 160.0001 is not a multiple",
+    ),
+    (
+        f"{ORDER} --stop-loss-trigger-price 130 --stop-loss-limit-price 129.00001",
+        "The limit price of the stop-loss 129.00001 is not a multiple of the tick 0.01 of SOL_USDC; "
+        "the nearest are 129 and 129.01.",
+    ),
+    (f"{STRATEGY}.00001", "The price 140.00001 is not a multiple of the tick"),
+    (STRATEGY.replace("USDC 1 ", "USDC 10.00001 "), "The quantity 10.00001 is not a multiple of the step"),
+    ("rfq submit SOL_USDC_RFQ buy --quantity 1.0000001", "The quantity 1.0000001 is not a multiple of the step 0.01"),
     ("order cancel SOL_USDC", "cancel_order needs orderId or clientId."),
     ("order cancel SOL_USDC --order-id 1 --client-id 2", "cancel_order takes only one of orderId and clientId."),
     ("order fills --from yesterday", "--from has to be a UTC time such as 2026-10-02T10:00, not 'yesterday'."),
@@ -45,6 +62,16 @@ def test_wrong_input_is_explained(text: str, sentence: str, command: Shown) -> N
     result = command(*text.split())
     assert result.err.startswith(sentence)
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+
+
+@pytest.mark.parametrize("quantity", ["80%", "1.5"])
+def test_a_conditional_order_for_a_part_of_a_position_is_not_held_to_a_step(quantity: str, command: Shown) -> None:
+    assert command(*f"{WAITING[:-1]}{quantity} --dry-run".split()).code == 0
+
+
+def test_quotes_can_be_asked_for_where_there_is_no_market(command: Shown) -> None:
+    assert command("rfq", "submit", "AAPL.US_USDC_RFQ", "buy", "--quantity", "1", "--dry-run").code == 0
+    assert command(*STRATEGY.replace("SOL", "NOPE").split(), "--dry-run").code == 1
 
 
 def test_wrong_input_is_noticed_before_keys_are_missed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -157,8 +157,33 @@ async def test_orders_of_unknown_markets_and_by_quote_quantity_are_left_to_the_e
     await quick.get_market(SYMBOL)
     assert quick.market_rules.get(SYMBOL) is not None
     assert quick.market_rules.get("BTC_USDC") is None
-    quick.market_rules.check({"symbol": "BTC_USDC", "price": "0.00001", "quantity": "1"})
-    quick.market_rules.check({"symbol": SYMBOL, "quoteQuantity": "1.23456789"})
+    quick.market_rules.check("execute_order", {"symbol": "BTC_USDC", "price": "0.00001", "quantity": "1"})
+    quick.market_rules.check("execute_order", {"symbol": SYMBOL, "quoteQuantity": "1.23456789"})
+
+
+@pytest.mark.parametrize(
+    ("operation_id", "given", "sentence"),
+    [
+        (
+            "strategy_create",
+            {"symbol": SYMBOL, "strategy_type": "Scheduled", "side": "Bid", "quantity": "1", "price": "140.0001"},
+            "The price 140.0001 is not a multiple of the tick 0.01 of SOL_USDC; the nearest are 140 and 140.01.",
+        ),
+        (
+            "submit_rfq",
+            {"symbol": "SOL_USDC_RFQ", "side": "Bid", "quantity": "1.0000001"},
+            "The quantity 1.0000001 is not a multiple of the step 0.01 of SOL_USDC; the nearest are 1 and 1.01.",
+        ),
+    ],
+)
+async def test_strategies_and_requests_for_quotes_are_held_to_tick_and_step(
+    operation_id: str, given: dict[str, Any], sentence: str, quick: BackpackClient, double: StreamDouble
+) -> None:
+    await quick.learn_markets()
+    with pytest.raises(errors.ConfigurationError) as caught:
+        await quick.call(operation_id, given)
+    assert str(caught.value) == sentence
+    assert double.count(operation_id) == 0
 
 
 @pytest.mark.parametrize(

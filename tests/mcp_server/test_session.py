@@ -116,6 +116,34 @@ async def test_a_refused_order_gives_its_room_back(new_session: Any, double: Str
     await done(session, "order_create", **ORDER)
 
 
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("order_create", ORDER | {"take_profit_trigger_price": "160.0001"}),
+        (
+            "strategy_create",
+            {
+                "symbol": "SOL_USDC",
+                "strategy_type": "Scheduled",
+                "side": "Bid",
+                "quantity": "0.5",
+                "price": "100.0001",
+                "duration_ms": 600_000,
+                "interval_ms": 60_000,
+            },
+        ),
+    ],
+)
+async def test_a_price_off_the_tick_is_explained_and_not_sent(
+    tool: str, arguments: dict[str, Any], new_session: Any, double: StreamDouble
+) -> None:
+    session = await new_session(*TRADING, "--groups", "all", url=double.url)
+    told = await error(session, tool, **arguments)
+    assert (told["executed"], session.limits.spent) == ("no", 0)
+    assert "is not a multiple of the tick 0.01 of SOL_USDC; the nearest are" in told["message"]
+    assert double.count("execute_order") == double.count("strategy_create") == 0
+
+
 @pytest.mark.parametrize("reply", [HANG_UP, failure(503, "MAINTENANCE", "later")])
 async def test_an_order_without_an_answer_is_unknown_and_stays_counted(
     reply: Any, new_session: Any, double: StreamDouble

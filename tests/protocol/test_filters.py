@@ -170,17 +170,48 @@ def test_market_order_is_not_checked_for_price() -> None:
     assert refusal(market(), OrderType.MARKET, Decimal(1), Decimal("NaN")) is None
 
 
+WAITING = {"triggerPrice": "100", "triggerQuantity": "1"}
+
+
 @pytest.mark.parametrize(
-    ("quantity", "price", "sentence"),
+    ("fields", "sentence"),
     [
-        ("1", "100", None),
-        (None, None, None),
-        ("20.1", "100", "The quantity 20.1 is above the maximum 20 of SOL_USDC."),
-        (None, "0.99", "The price 0.99 is below the minimum 1 of SOL_USDC."),
+        ({"quantity": "1", "price": "100"}, None),
+        ({"quoteQuantity": "1.23456789", "slippageTolerance": "0.123456"}, None),
+        (WAITING | {"triggerQuantity": "80%"}, None),
+        ({"quantity": "20.1", "price": "100"}, "The quantity 20.1 is above the maximum 20 of SOL_USDC."),
+        ({"price": "0.99"}, "The price 0.99 is below the minimum 1 of SOL_USDC."),
+        ({"triggerPrice": "1000.5"}, "The trigger price 1000.5 is above the maximum 1000 of SOL_USDC."),
+        (
+            WAITING | {"triggerPrice": "100.001"},
+            "The trigger price 100.001 is not a multiple of the tick 0.01 of SOL_USDC; the nearest are 100 and 100.01.",
+        ),
+        (
+            WAITING | {"triggerQuantity": "1.05"},
+            "The trigger quantity 1.05 is not a multiple of the step 0.1 of SOL_USDC; the nearest are 1 and 1.1.",
+        ),
+        ({"takeProfitTriggerPrice": "9.001"}, "The trigger price of the take-profit 9.001 is not a multiple of the"),
+        ({"takeProfitLimitPrice": "9.001"}, "The limit price of the take-profit 9.001 is not a multiple of the"),
+        ({"stopLossTriggerPrice": "9.001"}, "The trigger price of the stop-loss 9.001 is not a multiple of the"),
+        ({"stopLossLimitPrice": "9.001"}, "The limit price of the stop-loss 9.001 is not a multiple of the"),
     ],
 )
-def test_filters_alone_say_nothing_about_the_state_of_a_market(
-    quantity: str | None, price: str | None, sentence: str | None
+def test_every_price_and_quantity_is_held_to_the_filters_whatever_the_state_of_the_market(
+    fields: dict[str, str], sentence: str | None
 ) -> None:
-    numbers = [None if text is None else Decimal(text) for text in (quantity, price)]
-    assert rule_refusal(market("Closed"), *numbers) == sentence
+    told = rule_refusal(market("Closed"), fields)
+    assert told is None if sentence is None else str(told).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"quantity": "2000", "price": "0.5"}, None),
+        ({"quantity": "0.1"}, None),
+        ({"quantity": "2000.01"}, "The quantity 2000.01 is not a multiple of the step 0.1 of SOL_USDC;"),
+        ({"price": "100.001"}, "The price 100.001 is not a multiple of the tick 0.01 of SOL_USDC;"),
+    ],
+)
+def test_what_is_no_order_is_held_to_tick_and_step_only(fields: dict[str, str], sentence: str | None) -> None:
+    told = rule_refusal(market(), fields, is_order=False)
+    assert told is None if sentence is None else str(told).startswith(sentence)
