@@ -4,6 +4,7 @@ Source: API §2.3 (markPrices, funding), §5.4.
 """
 
 import asyncio
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -38,27 +39,35 @@ class FundingPayments:
 
     def __init__(self) -> None:
         self._told: set[tuple[str, float]] = set()
-        self._newest: float | None = None
+        self._started: float | None = None
+        self._newest = -math.inf
+        self._are_earlier_known = False
 
-    @property
-    def since_timestamp(self) -> float | None:
-        """Return how far back a list has to reach to show everything new; None before the first list."""
-        return None if self._newest is None else self._newest - LISTING_LAG_S
+    def since_timestamp(self, started_timestamp: float) -> float:
+        """Return how far back a list has to reach to show everything new, for a bot that started at a time."""
+        return max(started_timestamp if self._started is None else self._started, self._newest) - LISTING_LAG_S
 
-    def new_payments(self, payments: Sequence[FundingPayment], started_timestamp: float) -> list[FundingPayment]:
+    def new_payments(
+        self, payments: Sequence[FundingPayment], started_timestamp: float, *, is_complete: bool
+    ) -> list[FundingPayment]:
         """Return the payments that were not told yet, oldest first.
 
-        The first list tells what was paid before: only payments after `started_timestamp`, seconds since the epoch,
-        are new in it.
+        The first complete list that shows any tells what was paid before. Up to it only payments after
+        `started_timestamp`, seconds since the epoch, are new: a list with rows that could not be read, or an empty one,
+        says nothing about what an earlier process has told. After it everything is new that it did not show.
         """
-        earliest = started_timestamp if self._newest is None else self.since_timestamp
-        assert earliest is not None
+        if self._started is None:
+            self._started = started_timestamp  # the clocks may be set later
+        earliest = self.since_timestamp(self._started)
+        if not self._are_earlier_known:
+            earliest = max(earliest, self._started)
         new = [
             payment for payment in payments if payment.payment_timestamp > earliest and _key(payment) not in self._told
         ]
         self._told.update(_key(payment) for payment in payments)
-        self._newest = max([self._newest or 0.0, *(payment.payment_timestamp for payment in payments)])
+        self._newest = max([self._newest, *(payment.payment_timestamp for payment in payments)])
         self._told = {key for key in self._told if key[1] >= self._newest - 2 * LISTING_LAG_S}
+        self._are_earlier_known = self._are_earlier_known or (is_complete and bool(payments))
         return sorted(new, key=lambda payment: payment.payment_timestamp)
 
 
@@ -102,7 +111,7 @@ class AccountFunding(_Base):
 
     async def _update_all_funding_payments(self, fire_event_on_new: bool) -> None:
         try:
-            payments = await self._funding_payments_since(self._payments.since_timestamp)
+            payments, is_complete = await self._list_funding_payments()
         except BackpackError as error:
             self.logger().network(
                 f"The funding payments could not be asked ({error}); asking again in "
@@ -110,10 +119,14 @@ class AccountFunding(_Base):
             )
             return
         # Payments are told by their own time, so it does not matter in which poll they are seen first.
-        for payment in self._payments.new_payments(payments, self._started_timestamp + self.clock_offset_s):
+        for payment in self._payments.new_payments(payments, self._exchange_start(), is_complete=is_complete):
             trading_pair = self.trading_pair_or_none(payment.symbol)
             if trading_pair in self._trading_pairs:
                 self._tell_funding_payment(trading_pair, payment)
+
+    def _exchange_start(self) -> float:
+        """Return when this connector was made, by the exchange's clock; right once something was asked of it."""
+        return self._started_timestamp + self.clock_offset_s
 
     def _tell_funding_payment(self, trading_pair: str, payment: FundingPayment) -> None:
         action = "paid" if payment.quantity < 0 else "received"
@@ -136,9 +149,10 @@ class AccountFunding(_Base):
         """
         return seconds_from_ms(self._trading_pairs.index(trading_pair))
 
-    async def _funding_payments_since(self, since_timestamp: float | None) -> list[FundingPayment]:
-        """Return payments newest first, back to a time or, without one, one page."""
+    async def _list_funding_payments(self) -> tuple[list[FundingPayment], bool]:
+        """Return payments newest first, as far back as any may be new, and whether every row could be read."""
         payments: list[FundingPayment] = []
+        is_complete = True
         offset = 0
         while True:
             answer = await self.request("get_funding_payments", {"limit": PAGE, "offset": offset})
@@ -146,11 +160,13 @@ class AccountFunding(_Base):
             for complaint in complaints:
                 self.logger().warning(f"A funding payment was left out: {complaint}")
             payments.extend(page)
+            is_complete = is_complete and not complaints
             offset += PAGE
-            if len(answer) < PAGE or since_timestamp is None:
-                return payments
-            if page and page[-1].payment_timestamp < since_timestamp:
-                return payments
+            # A page without any readable row does not say how far back it reaches, and costs no further requests.
+            if len(answer) < PAGE or not page:
+                return payments, is_complete
+            if page[-1].payment_timestamp < self._payments.since_timestamp(self._exchange_start()):
+                return payments, is_complete
 
     async def _fetch_last_fee_payment(self, trading_pair: str) -> "tuple[float, Decimal, Decimal]":
         """Return (timestamp in seconds, rate, USDC) of a pair's last payment, (0, -1, -1) when there was none."""

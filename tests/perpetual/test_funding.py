@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from backpack_connector.protocol.futures import FundingPayment
 from backpack_connector.protocol.units import iso_from_us
-from backpack_perpetual_connector.funding import FundingPayments
+from backpack_perpetual_connector.funding import LISTING_LAG_S, FundingPayments
 
 HOUR_S = 3_600
 NOON = 1_757_592_000  # 2025-09-11T12:00:00
@@ -20,14 +20,16 @@ def payment(hour: int, symbol: str = SOL) -> FundingPayment:
     )
 
 
-def told(payments: FundingPayments, *rows: FundingPayment, started: float = NOON) -> list[tuple[str, int]]:
-    new = payments.new_payments(rows, started)
+def told(
+    payments: FundingPayments, *rows: FundingPayment, started: float = NOON, is_complete: bool = True
+) -> list[tuple[str, int]]:
+    new = payments.new_payments(rows, started, is_complete=is_complete)
     return [(row.symbol, round((row.payment_timestamp - NOON) / HOUR_S)) for row in new]
 
 
 def test_payments_from_before_the_start_are_not_news() -> None:
     payments = FundingPayments()
-    assert payments.since_timestamp is None
+    assert payments.since_timestamp(NOON) == NOON - LISTING_LAG_S
     assert told(payments, payment(0), payment(-1), payment(-2)) == []
     assert told(payments, payment(1), payment(0), payment(-1)) == [(SOL, 1)]
     assert told(payments, payment(1), payment(0), payment(-1)) == []
@@ -52,10 +54,52 @@ def test_markets_are_paid_at_the_same_time_and_told_apart() -> None:
     assert told(payments, payment(1, BTC), payment(1)) == [(BTC, 1)]
 
 
-def test_after_an_empty_first_list_the_first_payment_is_new_whenever_it_was() -> None:
+def test_after_an_empty_first_list_only_payments_after_the_start_are_new() -> None:
     payments = FundingPayments()
     assert told(payments) == []
-    assert told(payments, payment(-100)) == [(SOL, -100)]
+    assert told(payments, payment(0), payment(-1), payment(-100)) == []
+    assert told(payments, payment(1), payment(0), payment(-1), payment(-100)) == [(SOL, 1)]
+
+
+def test_the_first_payment_of_an_account_is_new() -> None:
+    payments = FundingPayments()
+    for _ in range(3):
+        assert told(payments) == []
+    assert told(payments, payment(30)) == [(SOL, 30)]
+
+
+def test_what_an_incomplete_first_list_left_out_is_not_new_later() -> None:
+    payments = FundingPayments()
+    assert told(payments, is_complete=False) == []
+    assert told(payments, payment(1), payment(-1), is_complete=False) == [(SOL, 1)]
+    assert told(payments, payment(1), payment(0), payment(-1), payment(-2)) == []
+    assert told(payments, payment(2), payment(1), payment(0), payment(-1), payment(-2)) == [(SOL, 2)]
+
+
+def test_lists_that_are_never_complete_tell_each_payment_once() -> None:
+    payments = FundingPayments()
+    for hour in range(1, 10):
+        rows = [payment(listed) for listed in range(hour, -3, -1)]
+        assert told(payments, *rows, is_complete=False) == [(SOL, hour)]
+
+
+def test_a_payment_from_right_before_the_start_that_the_first_list_did_not_show_is_new() -> None:
+    payments = FundingPayments()
+    assert told(payments, payment(-1), payment(-2)) == []
+    assert told(payments, payment(0), payment(-1), payment(-2)) == [(SOL, 0)]
+
+
+def test_a_payment_listed_much_too_late_is_not_new() -> None:
+    payments = FundingPayments()
+    told(payments, payment(-50))
+    assert told(payments, payment(-3), payment(-50)) == []
+
+
+def test_the_start_does_not_move_with_the_clock() -> None:
+    payments = FundingPayments()
+    told(payments)
+    assert told(payments, payment(1), started=NOON + 5 * HOUR_S) == [(SOL, 1)]
+    assert payments.since_timestamp(NOON + 5 * HOUR_S) == NOON + HOUR_S - LISTING_LAG_S
 
 
 def test_an_empty_list_in_between_forgets_nothing() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import time
 from contextlib import suppress
 from decimal import Decimal
 from functools import partial
@@ -23,6 +24,8 @@ from backpack_connector.protocol.messages import MarkPriceUpdate, parse_message
 from backpack_connector.protocol.units import iso_from_us
 from backpack_perpetual_connector.backpack_perpetual_derivative import BackpackPerpetualDerivative
 from tests.spot.conformance import API_KEY, API_SECRET, Callback, Json, Payloads, any_query, no_callback, url
+
+NEXT_HOUR_S = (int(time.time()) // 3_600 + 1) * 3_600
 
 
 class TestBackpackPerpetualDerivative(Payloads, AbstractPerpetualDerivativeTests.PerpetualDerivativeTests):  # type: ignore[misc]
@@ -246,6 +249,10 @@ class TestBackpackPerpetualDerivative(Payloads, AbstractPerpetualDerivativeTests
         message = parse_message({"data": data, "stream": f"markPrice.{self.exchange_trading_pair}"})
         assert isinstance(message, MarkPriceUpdate)
         return message
+
+    @property
+    def target_funding_payment_timestamp(self) -> int:
+        return NEXT_HOUR_S  # what was paid before a connector started is not told
 
     @property
     def empty_funding_payment_mock_response(self) -> list[Json]:

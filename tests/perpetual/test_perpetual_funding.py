@@ -12,6 +12,7 @@ from hummingbot.core.event.events import FundingPaymentCompletedEvent, MarketEve
 
 from backpack_connector.protocol.enums import OrderBookState, Side
 from backpack_connector.protocol.streams import mark_price_stream
+from backpack_perpetual_connector.funding import PAGE
 from tests.perpetual.session import OTHER_PAIR, OTHER_SYMBOL, PAIR, SYMBOL, PerpetualWorld, perpetual_world, shown
 from tests.spot.session import events_of, stays, until
 from tests.spot.stream_double import UNAVAILABLE, Reply, failure
@@ -283,6 +284,52 @@ async def test_f31_restarted_bot_tells_no_payments_from_before() -> None:
         await until(lambda: log.event_log)
         assert amounts(log) == [(PAIR, paid(here)[-1])]
         assert len(paid(here)) == 4
+
+
+@pytest.mark.parametrize("first", [[], [{"odd": "row"}], [5]])
+async def test_f31_first_list_that_shows_nothing_makes_old_payments_no_news(first: list[Any]) -> None:
+    async with perpetual_world(with_double=True) as here:
+        here.trade_elsewhere(Side.BID, "150", "100")
+        hours_pass(here, hours=3)
+        here.double.answer("get_funding_payments", Reply(first))
+        connector = await here.started(PAIR)
+        log = payments(connector)
+        await until(lambda: here.double.count("get_funding_payments"))
+        here.double.answer("get_funding_payments", None)
+        asked = here.double.count("get_funding_payments")
+        poll_payments(connector)
+        await until(lambda: here.double.count("get_funding_payments") > asked)
+        hours_pass(here, connector)
+        await until(lambda: log.event_log)
+        assert amounts(log) == [(PAIR, paid(here)[-1])]
+        assert len(paid(here)) == 4
+
+
+async def test_f31_first_payment_of_an_account_is_told() -> None:
+    async with perpetual_world(with_double=True) as here:
+        connector = await here.started(PAIR)
+        log = payments(connector)
+        await until(lambda: here.double.count("get_funding_payments"))
+        here.trade_elsewhere(Side.BID, "150", "100")
+        await until(lambda: shown(connector))
+        hours_pass(here, connector)
+        await until(lambda: log.event_log)
+        assert amounts(log) == [(PAIR, paid(here)[0])]
+
+
+@pytest.mark.parametrize("page", [None, [{"odd": "row"}] * PAGE])
+async def test_f31_list_is_read_no_further_than_it_has_news(page: list[Any] | None) -> None:
+    async with perpetual_world(with_double=True) as here:
+        here.trade_elsewhere(Side.BID, "150", "100")
+        hours_pass(here, hours=PAGE + 1)
+        if page is not None:
+            here.double.answer("get_funding_payments", Reply(page))
+        connector = await here.started(PAIR)
+        for number in range(1, 4):
+            await until(lambda number=number: here.double.count("get_funding_payments") == number)
+            poll_payments(connector)
+        await until(lambda: here.double.count("get_funding_payments") == 4)
+        await stays(lambda: here.double.count("get_funding_payments") == 4, for_s=0.2)
 
 
 async def test_f31_payments_of_markets_that_are_not_traded_are_not_told() -> None:
