@@ -42,22 +42,30 @@ from .frames import (
     balance_update_data,
     book_ticker_data,
     depth_data,
+    external_ticker_data,
     kline_data,
     liquidation_data,
     mark_price_data,
     open_interest_data,
     order_update_data,
     position_update_data,
+    stock_indicative_quote_data,
+    stock_price_data,
     ticker_data,
     trade_data,
 )
 from .markets import Instrument
 from .payloads import Json
 from .rfq_payloads import rfq_update_data
+from .stocks import SESSION, is_open, stock_markets, ticker_of
 from .traded_market import TradedMarket
 
 Subscription = tuple[str | None, str]
 """(account of a private stream, or None; stream name)."""
+
+EXTERNAL_TICKER = "externalTicker"
+STOCK_PRICE = "stockPrice"
+STOCK_QUOTE = "stockIndicativeQuote"
 
 _KLINE_INTERVALS = tuple(KlineInterval)
 _MOST_CLOSED_CANDLES = 60
@@ -77,6 +85,7 @@ class Feeds:
         self._exchange = exchange
         self._is_wanted = is_wanted
         self._clock = clock
+        self._stocks = stock_markets(exchange.markets)
         self._windows: dict[str, dict[int, Subscription]] = {
             symbol: {window_ms: (None, depth_stream(symbol, window_ms)) for window_ms in DEPTH_WINDOWS_MS}
             for symbol in exchange.markets
@@ -189,15 +198,18 @@ class Feeds:
                 yield Frame(subscription, depth_data(self._instrument(symbol), changes, self._clock()))
 
     def on_second(self) -> Iterator[Frame]:
-        """Yield what is sent every second: tickers, candles that changed or closed; each minute open interest."""
+        """Yield what is due each second: tickers, stocks, candles that changed or closed; each minute open interest."""
         now_us = self._clock()
         now_s = s_from_us(now_us)
         for market in self._exchange.markets.values():
             yield from self._ticker(market, now_us, now_s)
+            yield from self._external_ticker(market, now_us, now_s)
             yield from self._open_interest(market, now_us, now_s)
             for interval, subscription in self._candles[market.symbol]:
                 if self._is_wanted(subscription):
                     yield from self._klines(market, interval, subscription, now_us, now_s)
+        for asset, market in self._stocks.items():
+            yield from self._stock(asset, market, now_us)
         self._traded.clear()
         self._last_second_s = now_s
 
@@ -207,6 +219,26 @@ class Feeds:
             data = ticker_data(market.instrument, market.candles.summary(now_s, DAY_S), now_us)
             if data is not None:
                 yield Frame(subscription, data)
+
+    def _external_ticker(self, market: TradedMarket, now_us: int, now_s: int) -> Iterator[Frame]:
+        subscription = (None, f"{EXTERNAL_TICKER}.{market.symbol}")
+        if self._is_wanted(subscription):
+            prices = market.candles if market.prices is None else market.index_candles
+            data = external_ticker_data(market.instrument, prices.summary(now_s, DAY_S), now_us)
+            if data is not None:
+                yield Frame(subscription, data)
+
+    def _stock(self, asset: str, market: TradedMarket, now_us: int) -> Iterator[Frame]:
+        ticker, price = ticker_of(asset), market.index_price
+        subscription = (None, f"{STOCK_PRICE}.{ticker}")
+        if self._is_wanted(subscription):
+            session = SESSION if is_open(now_us) else None
+            yield Frame(subscription, stock_price_data(ticker, market.instrument, price, session, now_us))
+        # The stream's name is said to have the ticker, the query of the REST operation has the asset: both are served.
+        for name in (ticker, asset):
+            subscription = (None, f"{STOCK_QUOTE}.{name}")
+            if self._is_wanted(subscription):
+                yield Frame(subscription, stock_indicative_quote_data(name, market.instrument, price, now_us))
 
     def _open_interest(self, market: TradedMarket, now_us: int, now_s: int) -> Iterator[Frame]:
         subscription = (None, f"openInterest.{market.symbol}")

@@ -10,7 +10,7 @@ from backpack_connector.protocol.enums import OrderEvent, OrderOrigin, PositionE
 from backpack_connector.protocol.units import decimal_text, iso_from_us, padded_text
 
 from .candles import Candle
-from .clock import MICROSECONDS_PER_MILLISECOND, us_from_s
+from .clock import MICROSECONDS_PER_MILLISECOND, ms_from_us, us_from_s
 from .events import BalanceChanged, LevelChanged, Liquidated, MarkPricePublished, OrderUpdated, TouchChanged
 from .futures_payloads import shown
 from .markets import Instrument
@@ -23,6 +23,8 @@ _KLINE_INCREMENT = Decimal("0.000000001")
 # The documentation knows `R` on orderExpired; on triggerFailed it is an inference from the official client, whose next
 # version has a failed event with a reason (API §3.4).
 _EVENTS_WITH_REASON = (OrderEvent.EXPIRED, OrderEvent.TRIGGER_FAILED)
+
+_EXTERNAL_KEYS = ("E", "c", "h", "l", "o", "s")
 
 
 def depth_data(instrument: Instrument, changes: Sequence[LevelChanged], now_us: int) -> Json:
@@ -103,6 +105,45 @@ def ticker_data(instrument: Instrument, summary: Candle, now_us: int) -> Json | 
         "o": decimal_text(summary.open),
         "s": instrument.symbol,
         "v": decimal_text(summary.volume),
+    }
+
+
+def external_ticker_data(instrument: Instrument, summary: Candle, now_us: int) -> Json | None:
+    """Return the last 24 hours outside of this exchange; None while nothing is known of them.
+
+    Which keys it has is not known (API §3.2). What was traded elsewhere is not simulated: there are no volumes.
+    """
+    data = ticker_data(instrument, summary, now_us)
+    return None if data is None else {**{key: data[key] for key in _EXTERNAL_KEYS}, "e": "externalTicker"}
+
+
+def stock_price_data(ticker: str, instrument: Instrument, price: Decimal, session: str | None, now_us: int) -> Json:
+    """Return the price of a stock at its own exchange, with a spread of two ticks; the source's time in milliseconds.
+
+    The names of the keys are choices; what they say is documented (API §3.2).
+    """
+    tick = instrument.tick_size
+    return {
+        "E": now_us,
+        "ask": padded_text(price + tick, tick),
+        "bid": padded_text(price - tick, tick),
+        "e": "stockPrice",
+        "mid": padded_text(price, tick),
+        "s": ticker,
+        "session": session,
+        "timestamp": ms_from_us(now_us),
+    }
+
+
+def stock_indicative_quote_data(name: str, instrument: Instrument, price: Decimal, now_us: int) -> Json:
+    """Return what either side would cost, which is what GET /stockIndicativeQuote estimates."""
+    estimate = padded_text(price, instrument.tick_size)
+    return {
+        "E": now_us,
+        "e": "stockIndicativeQuote",
+        "estimatedAsk": estimate,
+        "estimatedBid": estimate,
+        "s": name,
     }
 
 

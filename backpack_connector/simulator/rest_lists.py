@@ -1,18 +1,17 @@
 """Answer the public REST operations about assets, stocks and prediction markets.
 
-Stocks trade here from 13:30 to 20:00 UTC on weekdays: the hours of New York in summer, but all the year. Prediction
-markets and holidays there are none. Source: API §2.2 (markets; "Added after May 2026"), §2.3 (assets).
+Prediction markets and holidays of the stocks' exchange there are none.
+Source: API §2.2 (markets; "Added after May 2026"), §2.3 (assets).
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, time, timedelta, timezone
 from decimal import Decimal, localcontext
 from typing import Any
 
 from backpack_connector.protocol.endpoints import ENDPOINTS
 from backpack_connector.protocol.enums import Side
 from backpack_connector.protocol.errors import ErrorCode
-from backpack_connector.protocol.units import MICROSECONDS_PER_SECOND, decimal_text
+from backpack_connector.protocol.units import decimal_text
 
 from .answers import Answer, page_headers
 from .clock import Clock, ms_from_us
@@ -22,14 +21,10 @@ from .markets import Instrument
 from .payloads import Json
 from .refusals import UNAUTHORIZED, Refusal, invalid_request
 from .request_forms import Query, is_plain_decimal
-from .traded_market import TradedMarket
+from .stocks import CLOSES, FRIDAY, MONDAY, OPENS, SESSION, is_open, stock_markets
 
 _MAX_EVENTS = 1_000
 _DEFAULT_EVENTS = 100
-_SESSION = "US_MARKET_HOURS"
-_OPENS, _CLOSES = time(13, 30), time(20, 0)
-_MONDAY, _FRIDAY = 1, 5
-_STOCK_ENDING = ".US"
 _EMPTY_LISTS = ("get_prediction_tags", "get_stock_holidays")
 
 
@@ -69,19 +64,14 @@ class ListsRest:
         return [
             {
                 "description": "Regular trading hours",
-                "endTime": _CLOSES.isoformat(),
-                "endWeekday": _FRIDAY,
-                "name": _SESSION,
-                "startTime": _OPENS.isoformat(),
-                "startWeekday": _MONDAY,
+                "endTime": CLOSES.isoformat(),
+                "endWeekday": FRIDAY,
+                "name": SESSION,
+                "startTime": OPENS.isoformat(),
+                "startWeekday": MONDAY,
                 "timezone": "UTC",
             }
         ]
-
-    def _stocks(self) -> dict[str, TradedMarket]:
-        """Return one market of each stock, by asset."""
-        markets = self._exchange.markets.values()
-        return {row.instrument.base: row for row in markets if row.instrument.base.endswith(_STOCK_ENDING)}
 
     def securities(self, _: Query) -> list[Json]:
         """Answer get_securities."""
@@ -91,9 +81,9 @@ class ListsRest:
                 "asset": asset,
                 "cusip": None,
                 "name": names[asset],
-                "sessions": [{"name": _SESSION, **_quantity_filter(market.instrument)}],
+                "sessions": [{"name": SESSION, **_quantity_filter(market.instrument)}],
             }
-            for asset, market in sorted(self._stocks().items())
+            for asset, market in sorted(stock_markets(self._exchange.markets).items())
         ]
 
     def stock_quote(self, query: Query) -> Json:
@@ -101,14 +91,14 @@ class ListsRest:
 
         What its fields mean beyond their names, and the texts of `reason`, is not known.
         """
-        market = self._stocks().get(query.required_text("symbol"))
+        market = stock_markets(self._exchange.markets).get(query.required_text("symbol"))
         query.required_word("side", Side)
         quantity_text = query.required_text("quantity")
         if not is_plain_decimal(quantity_text):
             raise query.failure("quantity", "string_decimal", "Invalid decimal")
         if market is None:
             raise invalid_request("Invalid symbol")
-        quantity, price = Decimal(quantity_text), market.last_price if market.prices is None else market.index_price
+        quantity, price = Decimal(quantity_text), market.index_price
         with localcontext(EXACT):
             reason, cost = self._reason(market.instrument, quantity), price * quantity
         price_text = decimal_text(price)
@@ -125,9 +115,7 @@ class ListsRest:
     def _reason(self, instrument: Instrument, quantity: Decimal) -> str | None:
         if quantity < instrument.min_quantity or quantity % instrument.step_size:
             return "InvalidQuantity"
-        now = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=self._clock() // MICROSECONDS_PER_SECOND)
-        is_open = _MONDAY <= now.isoweekday() <= _FRIDAY and _OPENS <= now.time() < _CLOSES
-        return None if is_open else "MarketClosed"
+        return None if is_open(self._clock()) else "MarketClosed"
 
 
 def _quantity_filter(instrument: Instrument) -> Json:

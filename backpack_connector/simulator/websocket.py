@@ -24,8 +24,9 @@ from backpack_connector.protocol.streams import (
 
 from .authentication import authenticate_subscription
 from .engine import Exchange
-from .feeds import Frame, Subscription
+from .feeds import EXTERNAL_TICKER, STOCK_PRICE, STOCK_QUOTE, Frame, Subscription
 from .refusals import Refusal, invalid_request
+from .stocks import market_of
 
 if TYPE_CHECKING:
     from .faults_frames import FrameFaults
@@ -48,13 +49,13 @@ _PUBLIC_KINDS = frozenset(
     {
         "bookTicker",
         "depth",
-        "externalTicker",
+        EXTERNAL_TICKER,
         "kline",
         LIQUIDATIONS,
         "markPrice",
         "openInterest",
-        "stockIndicativeQuote",
-        "stockPrice",
+        STOCK_PRICE,
+        STOCK_QUOTE,
         "ticker",
         "trade",
     }
@@ -366,7 +367,9 @@ class Session:
     def _is_served(self, name: str) -> bool:
         if name == LIQUIDATIONS:
             return True
-        market = self._exchange.markets.get(split_stream_name(name).symbol or "")
+        stream, markets = split_stream_name(name), self._exchange.markets
+        symbol = stream.symbol or ""
+        market = market_of(markets, symbol) if stream.kind in (STOCK_PRICE, STOCK_QUOTE) else markets.get(symbol)
         return market is not None and market.state is not OrderBookState.CLOSED
 
 

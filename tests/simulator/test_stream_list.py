@@ -13,7 +13,7 @@ from backpack_connector.simulator import Simulator, running_simulator
 from backpack_connector.simulator.events import Execution, Liquidated
 from backpack_connector.simulator.websocket import StreamError, check_stream
 from tests.simulator.streams import LIMIT_S, Stream, place
-from tests.simulator.support import START_US, SYMBOL, Client, limit
+from tests.simulator.support import START_US, SYMBOL, Client, FakeClock, limit
 
 PERP = "SOL_USDC_PERP"
 RFQ = "SOL_USDC_RFQ"
@@ -40,15 +40,21 @@ ACCOUNT_STREAMS = {
     "account.rfqUpdate",
     f"account.rfqUpdate.{RFQ}",
 }
-# Nobody has captured them, and there are no stocks here: a subscription is taken, and nothing comes.
-SILENT_STREAMS = {f"externalTicker.{PERP}", "stockPrice.AAPL", "stockIndicativeQuote.AAPL.US"}
+# Nobody has captured them: what is in them is documented, the names of most keys are choices (API §3.2).
+OUTSIDE_STREAMS = {
+    f"externalTicker.{PERP}": {"E", "c", "e", "h", "l", "o", "s"},
+    "externalTicker.SOL_USDC": {"E", "c", "e", "h", "l", "o", "s"},
+    "stockPrice.AAPL": {"E", "ask", "bid", "e", "mid", "s", "session", "timestamp"},
+    "stockIndicativeQuote.AAPL": {"E", "e", "estimatedAsk", "estimatedBid", "s"},
+    "stockIndicativeQuote.AAPL.US": {"E", "e", "estimatedAsk", "estimatedBid", "s"},
+}
 
 
 async def test_every_stream_of_the_exchange_delivers(http: aiohttp.ClientSession) -> None:
     async with running_simulator(background=True) as simulator, http.ws_connect(simulator.ws_url) as socket:
         alice, bob, stream = Client(simulator, http, seed=1), Client(simulator, http, seed=2), Stream(socket)
-        wanted = MARKET_STREAMS | LIQUIDATION_STREAMS | ACCOUNT_STREAMS
-        await stream.send(alice.subscription(*wanted, *SILENT_STREAMS))
+        wanted = MARKET_STREAMS | LIQUIDATION_STREAMS | ACCOUNT_STREAMS | set(OUTSIDE_STREAMS)
+        await stream.send(alice.subscription(*wanted))
         assert [frame for frame in await stream.settle() if "error" in frame] == []
         order = {"orderType": "Market", "side": "Bid", "quantity": "0.1", "symbol": PERP}
         assert (await alice.call("execute_order", order))[0] == 200
@@ -69,12 +75,57 @@ async def test_every_stream_of_the_exchange_delivers(http: aiohttp.ClientSession
             raise AssertionError(f"nothing came on {sorted(wanted - set(heard))}") from None
         for name in MARKET_STREAMS:
             assert (heard[name]["e"], heard[name]["s"]) == (name.partition(".")[0], PERP)
+        for name, keys in OUTSIDE_STREAMS.items():
+            assert set(heard[name]) == keys
+            assert (heard[name]["e"], heard[name]["s"]) == tuple(name.split(".", 1))
 
 
-@pytest.mark.parametrize("name", sorted(SILENT_STREAMS))
-async def test_streams_of_others_data_are_silent(stream: Stream, name: str) -> None:
+async def second(simulator: Simulator, stream: Stream) -> dict[str, Any]:
+    """Let a second pass; return what came, by stream."""
+    await stream.settle()
+    simulator.advance_clock(1)
+    return {frame["stream"]: frame["data"] for frame in await stream.settle()}
+
+
+async def test_what_is_outside_comes_every_second(simulator: Simulator, stream: Stream, alice: Client) -> None:
+    names = (f"externalTicker.{PERP}", "stockPrice.AAPL", "stockIndicativeQuote.AAPL")
+    await stream.subscribe(*names)
+    for price in ("340.5", "341"):
+        simulator.set_index_price("AAPL.US_USDC_PERP", Decimal(price))
+        heard = await second(simulator, stream)
+        assert set(heard) == set(names)
+        told = heard["stockPrice.AAPL"]
+        assert Decimal(told["mid"]) == Decimal(price)
+        assert Decimal(told["bid"]) < Decimal(told["mid"]) < Decimal(told["ask"])
+        assert told["timestamp"] == told["E"] // 1_000
+        _, quote = await alice.call("get_stock_indicative_quote", {"symbol": "AAPL.US", "side": "Bid", "quantity": "1"})
+        asked = heard["stockIndicativeQuote.AAPL"]
+        assert Decimal(asked["estimatedAsk"]) == Decimal(asked["estimatedBid"]) == Decimal(quote["estimatedPrice"])
+        outside = heard[f"externalTicker.{PERP}"]
+        index = simulator.exchange.markets[PERP].index_price
+        assert Decimal(outside["l"]) <= Decimal(outside["c"]) == index <= Decimal(outside["h"])
+
+
+@pytest.mark.parametrize(
+    ("time_us", "session"), [(1_790_947_800_000_000, "US_MARKET_HOURS"), (1_791_034_200_000_000, None)]
+)
+async def test_a_stock_price_names_its_session(http: aiohttp.ClientSession, time_us: int, session: str | None) -> None:
+    # Friday, 2026-10-02, when the session begins; Saturday.
+    async with (
+        running_simulator(background=False, clock=FakeClock(time_us)) as simulator,
+        http.ws_connect(simulator.ws_url) as socket,
+    ):
+        stream = Stream(socket)
+        await stream.subscribe("stockPrice.AAPL")
+        assert (await second(simulator, stream))["stockPrice.AAPL"]["session"] == session
+
+
+@pytest.mark.parametrize(
+    "name", ["stockPrice.NOPE", "stockPrice.AAPL.US", "stockIndicativeQuote.SOL", "externalTicker.X"]
+)
+async def test_unknown_stocks_are_silent(simulator: Simulator, stream: Stream, name: str) -> None:
     await stream.subscribe(name)
-    assert await stream.settle() == []
+    assert await second(simulator, stream) == {}
 
 
 @pytest.mark.parametrize(
