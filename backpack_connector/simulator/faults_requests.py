@@ -16,12 +16,11 @@ from backpack_connector.protocol.errors import ErrorCode
 
 from .faults_active import ActiveFault, ActiveFaults, Occasion
 from .faults_kinds import FaultKind
-from .refusals import TOO_MANY_REQUESTS, UNAUTHORIZED, ParseFailure
+from .refusals import SERVER_ERROR, TOO_MANY_REQUESTS, UNAUTHORIZED, ParseFailure
 from .request_forms import decode_body
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_SERVER_ERROR = 500
 _BAD_GATEWAY = 502
 _UNAVAILABLE = 503
 DEFAULT_MAINTENANCE_TEXT = "System is under maintenance"
@@ -31,7 +30,7 @@ _CDN_PAGE = """<!DOCTYPE html>
 """
 _ERRORS = {
     FaultKind.RATE_LIMITED: (TOO_MANY_REQUESTS, ErrorCode.TOO_MANY_REQUESTS, "Too many requests"),
-    FaultKind.TIMED_OUT: (_SERVER_ERROR, ErrorCode.TIMEOUT, "Request timed out"),
+    FaultKind.TIMED_OUT: (SERVER_ERROR, ErrorCode.TIMEOUT, "Request timed out"),
     FaultKind.UNAVAILABLE: (_UNAVAILABLE, ErrorCode.MAINTENANCE, DEFAULT_MAINTENANCE_TEXT),
 }
 _ERROR_KINDS = (*_ERRORS, FaultKind.ANSWER_HTML)
@@ -107,7 +106,7 @@ async def _hang_up(request: web.Request, because_of: list[ActiveFault]) -> web.R
     await _wait(because_of)
     if request.transport is not None:
         request.transport.abort()
-    return web.Response(status=_SERVER_ERROR)
+    return web.Response(status=SERVER_ERROR)
 
 
 async def _spoil(

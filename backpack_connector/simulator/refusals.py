@@ -11,6 +11,7 @@ BAD_REQUEST = 400
 UNAUTHORIZED = 401
 NOT_FOUND = 404
 TOO_MANY_REQUESTS = 429
+SERVER_ERROR = 500
 
 
 # What a refusal means as the reason of a trigger order's end; both vocabularies are the exchange's (API §4.2, §4.4).

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from backpack_connector.protocol.endpoints import ENDPOINTS, Endpoint
@@ -36,7 +35,6 @@ from .markets import Instrument, load_instruments
 from .overview import overview_payload
 from .payloads import Json
 from .pools import Pools
-from .refusals import BAD_REQUEST, ParseFailure, Refusal
 from .replay import REPLAY_STEP_S, Replay, Tape
 from .request_forms import Query, decode_body
 from .rest_capital import CapitalControl
@@ -45,6 +43,7 @@ from .rest_public import PublicRest
 from .rest_unlisted import UNLISTED
 from .sequencer import DEFAULT_TAKER_DELAY_S, Sequencer
 from .truth import truth_payload
+from .web_answers import answer_errors, json_response, quiet_logger
 from .web_page import WebPage, account_in
 from .websocket import MAX_QUEUED_FRAMES, PING_INTERVAL_S, PONG_TIMEOUT_S, Hub, Session
 
@@ -63,7 +62,6 @@ _SHUTDOWN_TIMEOUT_S = 1.0
 _ACCEPTED = 202
 _NO_CONTENT = 204
 _UNAVAILABLE = 503
-_SORTED_JSON = msgspec.json.Encoder(order="sorted")
 
 
 class Simulator:
@@ -153,7 +151,9 @@ class Simulator:
 
         Raises:   OSError when the port is taken.
         """
-        self._runner = web.AppRunner(self._application(), shutdown_timeout=_SHUTDOWN_TIMEOUT_S, access_log=None)
+        self._runner = web.AppRunner(
+            self._application(), shutdown_timeout=_SHUTDOWN_TIMEOUT_S, access_log=None, logger=quiet_logger()
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.host, self.port)
         try:
@@ -244,7 +244,9 @@ class Simulator:
         self.hub.publish(self._feeds.on_events(execution.events))
 
     def _application(self) -> web.Application:
-        application = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[self._meet_faults, _answer_errors])
+        # Twice, because faults read the request too, and change the answers to what is wrong with it.
+        middlewares = [answer_errors, self._meet_faults, answer_errors]
+        application = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=middlewares)
         application.on_shutdown.append(self._close_sessions)
         application.router.add_get("/", self._stream)
         application.router.add_routes(self._page.routes())
@@ -278,7 +280,7 @@ class Simulator:
     async def _truth(self, request: web.Request) -> web.Response:
         check_is_local(request)
         truth = truth_payload(self.exchange, seed=self.seed, now_us=self._clock(), account_id=account_in(request))
-        return _json_response(truth if self.replay is None else {**truth, "tape": self.replay.payload()})
+        return json_response(truth if self.replay is None else {**truth, "tape": self.replay.payload()})
 
     def _overview(self, account_id: str | None) -> Json:
         return overview_payload(
@@ -294,14 +296,14 @@ class Simulator:
     async def _control_clock(self, request: web.Request) -> web.Response:
         check_is_local(request)
         self.advance_clock(read_advance(decode_body(await request.read())))
-        return _json_response({"timeUs": self._clock()})
+        return json_response({"timeUs": self._clock()})
 
     async def _control_price(self, request: web.Request) -> web.Response:
         check_is_local(request)
         symbol, price = read_index_price(decode_body(await request.read()))
         self.set_index_price(symbol, price)
         market = self.exchange.markets[symbol]
-        return _json_response(
+        return json_response(
             {
                 "indexPrice": decimal_text(market.index_price),
                 "markPrice": decimal_text(market.mark_price),
@@ -311,23 +313,23 @@ class Simulator:
 
     async def _control_capital(self, action: Callable[[Any], Any], request: web.Request) -> web.Response:
         check_is_local(request)
-        return _json_response(action(decode_body(await request.read())))
+        return json_response(action(decode_body(await request.read())))
 
     async def _vault_keys(self, request: web.Request) -> web.Response:
         check_is_local(request)
-        return _json_response(self._capital_control.vault_keys())
+        return json_response(self._capital_control.vault_keys())
 
     async def _set_faults(self, request: web.Request) -> web.Response:
         check_is_local(request)
-        return _json_response({"ids": self.faults.inject(*read_faults(await request.read()))})
+        return json_response({"ids": self.faults.inject(*read_faults(await request.read()))})
 
     async def _show_faults(self, request: web.Request) -> web.Response:
         check_is_local(request)
-        return _json_response(self.faults.payload())
+        return json_response(self.faults.payload())
 
     async def _end_faults(self, request: web.Request) -> web.Response:
         check_is_local(request)
-        return _json_response({"ended": self.faults.end(Query(list(request.query.items())).integer("id"))})
+        return json_response({"ended": self.faults.end(Query(list(request.query.items())).integer("id"))})
 
     async def _answer(self, endpoint: Endpoint, request: web.Request) -> web.Response:
         if endpoint.is_signed:
@@ -340,7 +342,7 @@ class Simulator:
         if isinstance(body, str):
             return web.Response(text=body)
         headers = CACHING.get(endpoint.operation_id)
-        return _json_response(body.body, body.headers) if isinstance(body, Answer) else _json_response(body, headers)
+        return json_response(body.body, body.headers) if isinstance(body, Answer) else json_response(body, headers)
 
     async def _answer_signed(self, endpoint: Endpoint, request: web.Request) -> web.Response:
         fields, prepared = await self._prepare(endpoint, request)
@@ -353,7 +355,7 @@ class Simulator:
         answer = await self.sequencer.run(partial(self._run, prepared, account_id), is_delayed=prepared.is_delayed)
         if answer.body is None:
             return web.Response(headers=answer.headers)
-        return _json_response(answer.body, answer.headers)
+        return json_response(answer.body, answer.headers)
 
     async def _prepare(self, endpoint: Endpoint, request: web.Request) -> tuple[Any, Prepared]:
         """Return what the signature covers, and the parsed command."""
@@ -373,31 +375,6 @@ class Simulator:
 def _report_failure(task: "asyncio.Task[None]") -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         task.get_loop().call_exception_handler({"message": "a timer of the simulator has died", "exception": error})
-
-
-def _json_response(body: Any, headers: Mapping[str, str] | None = None, status: int = 200) -> web.Response:
-    return web.Response(
-        body=_SORTED_JSON.encode(body),
-        status=status,
-        headers=headers,
-        content_type="application/json",
-        charset="utf-8",
-    )
-
-
-@web.middleware
-async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give every refusal the exchange's form. Source: API §4.4."""
-    try:
-        response: web.StreamResponse = await handler(request)
-    except ParseFailure as failure:
-        return web.Response(text=str(failure), status=BAD_REQUEST)
-    except Refusal as refusal:
-        return _json_response({"code": refusal.code.value, "message": refusal.message}, status=refusal.status)
-    except web.HTTPClientError as error:
-        # Unknown paths among them: 404 with the text "not found".
-        return web.Response(text=(error.reason or "").lower(), status=error.status)
-    return response
 
 
 @asynccontextmanager
