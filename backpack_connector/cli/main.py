@@ -1,17 +1,21 @@
 """Read the command line of `backpack`, load the one command that is asked for, and turn mistakes into exit codes.
 
-Exit codes: 0 done; 1 the command could not do it; 2 the command line is wrong. Both errors are one sentence on stderr.
+Exit codes: 0 done; 1 the command could not do it, or its user said no; 2 the command line is wrong; 130 interrupted.
+Errors are one sentence on stderr.
 """
 
+import os
+import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Literal
 
 import typer
 
 from backpack_connector import __version__
 from backpack_connector.cli.groups import Root
-from backpack_connector.protocol.errors import BackpackError
+from backpack_connector.protocol.errors import BackpackError, shown
 
 # The parser's own errors. Typer carries the parser inside itself since 0.20 and imported it as `click` before, so that
 # this class has one name, and two places.
@@ -22,6 +26,8 @@ app = typer.Typer(
     cls=Root,
     help="Backpack exchange connectors for Hummingbot.",
     rich_markup_mode=None,
+    # What older Typer adds to a traceback are the local variables, and among them are keys.
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -237,14 +243,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     try:
         code = app(arguments, standalone_mode=False)
+        sys.stdout.flush()
     except _USAGE_ERROR as error:
-        return _complain(_sentence(error.format_message()), 2)  # type: ignore[attr-defined]
+        words = sys.argv[1:] if arguments is None else arguments
+        return _complain(_sentence(_usage_text(error.format_message(), words)), 2)  # type: ignore[attr-defined]
     except BackpackError as error:
         from backpack_connector.cli.session import advice
 
         return _complain(_sentence(str(error)) + advice(error), 1)
     except typer.Abort:
         return _complain("Interrupted.", 130)
+    except OSError as error:
+        return _complain(_sentence(_file_text(error)), 1)
     return code if isinstance(code, int) else 0
 
 
@@ -254,8 +264,27 @@ def main() -> None:
 
 
 def _complain(sentence: str, code: int) -> int:
-    print(sentence, file=sys.stderr)
+    with suppress(OSError):  # there may be no room for that either
+        print(sentence, file=sys.stderr)
     return code
+
+
+def _usage_text(text: str, arguments: Sequence[str]) -> str:
+    """Return the parser's sentence, or another one where it took a negative number for an option."""
+    if re.match(r"No such option: -[.\d]", text):
+        number = next((word for word in arguments if re.match(r"-\.?\d", word)), text.partition(": ")[2])
+        return f"A number has to be above zero, not {shown(number)}."
+    return text
+
+
+def _file_text(error: OSError) -> str:
+    """Return what could not be read or written, and why; an error without a name is about the output."""
+    reason = error.strerror or type(error).__name__
+    if error.filename:
+        return f"{error.filename} cannot be used: {reason}"
+    with suppress(OSError, ValueError):  # else Python tries once more at the end, and complains in its own words
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return f"The output cannot be written: {reason}"
 
 
 def _sentence(text: str) -> str:

@@ -65,6 +65,52 @@ def test_a_wrong_command_line_gives_one_sentence(
     assert printed.err.count("\n") == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["templates", "list"], ["doctor", "--offline", "--format", "json"]]
+)
+def test_a_full_disk_is_one_sentence(arguments: list[str]) -> None:
+    program = [sys.executable, "-m", "backpack_connector.cli.main", *arguments]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, "The output cannot be written: No space left on device.\n")
+
+
+def test_an_output_that_nobody_reads_is_no_traceback() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    program = [sys.executable, "-m", "backpack_connector.cli.main", "templates", "list"]
+    done = subprocess.run(program, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    os.close(writer)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_traceback_would_not_show_local_variables() -> None:
+    script = (
+        "import sys; from backpack_connector.cli import main, templates\n"
+        "def broken():\n    secret = 'the-' + 'secret'\n    raise RuntimeError(len(secret))\n"
+        "templates.list_templates = broken\nmain.run(['templates', 'list'])"
+    )
+    done = run_program("-c", script, COLUMNS="200", TERM="xterm")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback (most recent call last):")
+    assert "the-secret" not in done.stderr
+
+
+def test_a_file_that_cannot_be_used_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from backpack_connector.cli import templates
+
+    def broken() -> None:
+        raise PermissionError(13, "Permission denied", "/some/file")
+
+    monkeypatch.setattr(templates, "list_templates", broken)
+    assert run(["templates", "list"]) == 1
+    assert capsys.readouterr().err == "/some/file cannot be used: Permission denied.\n"
+
+
 def test_status_as_json_in_this_environment() -> None:
     result = run_program("-m", "backpack_connector.cli.main", "status", "--json")
     assert result.returncode == 0, result.stderr
