@@ -1,5 +1,6 @@
 """The templates trade: each is started through `hbot` on the simulator as it lies there, with the simulator's names."""
 
+import json
 import re
 import shutil
 import sqlite3
@@ -22,6 +23,7 @@ from tests.end_to_end.place import Place, place_for, wait_for
 pytestmark = pytest.mark.timeout(240)
 
 REDUCE_ONLY_QUOTE = re.compile(r"Created LIMIT_MAKER \w+ order \d+ for [\d.]+ to CLOSE a SOL-USDC position")
+JOURNAL = "data/backpack_market_maker.jsonl"  # as the template says
 SIMULATED = {
     "connector_name: backpack": "connector_name: backpack_simulator",
     "connector_name: backpack_perpetual": "connector_name: backpack_perpetual_simulator",
@@ -135,6 +137,24 @@ def test_v2_funding_harvest_holds_as_much_as_it_is_short(tmp_path: Path) -> None
         assert held == Decimal("20.4995")
         assert "Traceback" not in place.logged()
         place.hbot.stop()
+
+
+def test_v2_spot_market_making(tmp_path: Path) -> None:
+    changes = {
+        "connector_name: backpack": SIMULATED["connector_name: backpack"],
+        "bid_spread: 0.002": "bid_spread: 0.0002",
+        "ask_spread: 0.002": "ask_spread: 0.0002",
+        "refresh_seconds: 15": "refresh_seconds: 3",
+    }
+    with place_of_both(tmp_path, "backpack_market_maker.yml") as place:
+        place.take_template("scripts/backpack_market_maker.yml", changes)
+        place.start()
+        wait_for(lambda: traded(place) == {("backpack_simulator", "SOL-USDC")}, 90, "fill")
+        place.hbot.stop()
+        assert place.open_order_ids() == set()
+        assert "Traceback" not in place.logged()
+        told = [json.loads(line) for line in (place.home.folder / JOURNAL).read_text().splitlines()]
+        assert {"start", "fill", "stop"} == {row["kind"] for row in told}
 
 
 def test_v2_perpetual_market_making_leans_and_leaves_with_reduce_only_orders(tmp_path: Path) -> None:
