@@ -228,9 +228,11 @@ class OrderPlacement(_Base):
             return ""
         finally:
             self._on_their_way.discard(order.client_order_id)
-            self._request_ended_at[order.client_order_id] = self._time()
+            if order.client_order_id in self.order_tracker.active_orders:
+                # Nobody hears again of one that the stream has seen end before, so its entry would stay for ever.
+                self._request_ended_at[order.client_order_id] = self._time()
             self._release_funds(order)
-        del self._request_ended_at[order.client_order_id]
+        self._request_ended_at.pop(order.client_order_id, None)
         self.apply_report(order, answer)
         return str(answer.id)
 

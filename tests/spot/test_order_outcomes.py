@@ -97,6 +97,28 @@ async def test_f11_lost_answer_of_an_order_that_was_filled_meanwhile(bot: Bot, v
     assert bot.double.count("execute_order") == 1
 
 
+@pytest.mark.parametrize("is_lost", [True, False])
+async def test_f11_an_order_that_has_ended_before_its_request_leaves_nothing_behind(
+    bot: Bot, venue: Venue, is_lost: bool
+) -> None:
+    venue.place(Side.ASK, "149", "1")
+
+    async def end_first(call: Call) -> Answer | None:
+        placed = await call.forward()
+        await until(lambda: "BuyOrderCompleted" in bot.names(order_id), "the stream tells that the order is done")
+        return None if is_lost else placed
+
+    bot.double.script("execute_order", end_first)
+    order_id = await bot.buy("1", "149")
+    await until(lambda: "BuyOrderCompleted" in bot.names(order_id), "the order is done")
+    await until(lambda: order_id not in bot.connector._on_their_way, "the request has ended")
+    await bot.rest()
+    assert bot.names(order_id) == ["BuyOrderCreated", "OrderFilled", "BuyOrderCompleted"]
+    assert order_id not in bot.connector._request_ended_at
+    assert order_id not in bot.connector._executed_told
+    await until(lambda: not bot.connector._reconciler._unsettled, "nothing is left to settle")
+
+
 async def test_f11_lost_answer_of_an_order_that_was_cancelled_meanwhile(bot: Bot, venue: Venue) -> None:
     bot.double.drop_frames()
 
