@@ -60,8 +60,9 @@ class SilenceWatch(_Base):
         try:
             snapshot = await self._request_snapshot(tracked.symbol)
         except KeyError:
-            tracked.sequence.restart()
-            self._start_again(tracked)
+            if self._is_watched(tracked):
+                tracked.sequence.restart()
+                self._start_again(tracked)
             return False
         except (BackpackError, OSError) as error:
             self.logger().warning(f"The stream of {tracked.trading_pair} is silent, and so is its depth: {error}")
@@ -70,7 +71,7 @@ class SilenceWatch(_Base):
             tracked.is_suspect = False
             return False
         await asyncio.sleep(STREAM_LAG_S)
-        if (tracked.heard_at_s, tracked.connection) != (heard_at_s, connection):
+        if not self._is_watched(tracked) or (tracked.heard_at_s, tracked.connection) != (heard_at_s, connection):
             return False
         is_to_blame = tracked.strike()
         self.logger().warning(
@@ -79,4 +80,8 @@ class SilenceWatch(_Base):
         tracked.sequence.restart()
         self._start_again(tracked)
         await self.subscribe_to_trading_pair(tracked.trading_pair)
-        return is_to_blame
+        return is_to_blame and self._is_watched(tracked)
+
+    def _is_watched(self, tracked: TrackedBook) -> bool:
+        """Tell whether a book is still the one of its market; its pair may be removed while the exchange is asked."""
+        return self._books.get(tracked.symbol) is tracked

@@ -1,5 +1,8 @@
 """F08 and F45: pairs come, go, close, open and fall silent, each on its own."""
 
+import asyncio
+from types import SimpleNamespace
+
 import pytest
 from hummingbot.connector.exchange.paper_trade.paper_trade_exchange import PaperTradeExchange
 from hummingbot.core.data_type.composite_order_book import CompositeOrderBook
@@ -8,7 +11,7 @@ from backpack_connector import order_book_tracking, silence_watch, tracked_book
 from backpack_connector.backpack_exchange import BackpackExchange
 from backpack_connector.protocol.enums import OrderBookState, Side
 from tests.spot.session import OTHER_PAIR, OTHER_SYMBOL, PAIR, SYMBOL, book_of, stays, until, world
-from tests.spot.stream_double import UNAVAILABLE
+from tests.spot.stream_double import UNAVAILABLE, Reply, Seen, failure
 
 CLOSED_PAIR, CLOSED_SYMBOL = "HNT-USDC", "HNT_USDC"
 STREAMS = [f"depth.{SYMBOL}", f"trade.{SYMBOL}"]
@@ -271,3 +274,61 @@ async def test_books_are_made_by_the_function_that_the_tracker_was_given() -> No
             await until(lambda: book_of(connector) == here.book())
         finally:
             await paper.stop_network()
+
+
+class Gate:
+    """A place where something waits until the test lets it go on."""
+
+    def __init__(self) -> None:
+        self.is_reached, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def passed(self) -> None:
+        self.is_reached.set()
+        await self.may_go_on.wait()
+
+
+@pytest.mark.parametrize("moment", ["snapshot", "closed market", "lag of the stream", "subscribing again"])
+async def test_pair_that_is_removed_while_its_silence_is_looked_into_stays_removed(
+    moment: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with world(with_double=True) as here:
+        here.fill_book()
+        here.fill_book(OTHER_SYMBOL, "86700")
+        connector = await here.started(PAIR, OTHER_PAIR)
+        source, gate = connector._orderbook_ds, Gate()
+        tracked = source._books[OTHER_SYMBOL]
+
+        async def late(_: Seen) -> Reply | None:
+            await gate.passed()
+            return failure(404, "RESOURCE_NOT_FOUND", "Not found") if moment == "closed market" else None
+
+        async def sleep(delay_s: float) -> None:
+            await (gate.passed() if delay_s == silence_watch.STREAM_LAG_S else asyncio.sleep(delay_s))
+
+        async def subscribe(pair: str) -> bool:
+            is_sent = bool(await type(source).subscribe_to_trading_pair(source, pair))
+            await gate.passed()
+            return is_sent
+
+        if moment in ("snapshot", "closed market"):
+            here.double.answer("get_depth", late)
+        if moment == "lag of the stream":
+            monkeypatch.setattr(silence_watch, "asyncio", SimpleNamespace(sleep=sleep, gather=asyncio.gather))
+        else:
+            monkeypatch.setattr(silence_watch, "STREAM_LAG_S", 0.0)
+        if moment == "subscribing again":
+            monkeypatch.setattr(source, "subscribe_to_trading_pair", subscribe)
+        tracked.strike()  # the next one is enough to blame the connection
+        here.double.on_server_frame = lambda _, frame: [] if frame.get("stream", "").startswith("depth") else [frame]
+        here.rest(Side.BID, "86600", symbol=OTHER_SYMBOL)
+        verdict = asyncio.ensure_future(source._is_connection_to_blame(tracked))
+        await gate.is_reached.wait()
+        assert await connector.remove_trading_pair(OTHER_PAIR)
+        gate.may_go_on.set()
+        assert not await verdict
+        await asyncio.sleep(0)
+        assert tracked.resync is not None
+        assert tracked.resync.done(), "nobody would cancel it"
+        again = moment == "subscribing again"
+        assert here.double.public.streams.count(f"depth.{OTHER_SYMBOL}") == 1 + again
+        assert (OTHER_PAIR in caplog.text and "subscribing again" in caplog.text) == again
