@@ -251,12 +251,14 @@ class Feeds:
         self, market: TradedMarket, interval: KlineInterval, subscription: Subscription, now_us: int, now_s: int
     ) -> Iterator[Frame]:
         start_s = bucket_start_s(self._last_second_s, interval)
-        # A timer may come late. After a jump of the clock the one that was open and the last few are told.
+        # A timer may come late. After a jump of the clock the one that was open, the one with the newest trade and the
+        # last few are told.
+        traded_s = bucket_start_s(s_from_us(market.trades[-1].time_us), interval) if market.trades else 0
         earliest_s = start_before(bucket_start_s(now_s, interval), interval, _MOST_CLOSED_CANDLES)
         while (end_s := next_bucket_s(start_s, interval)) <= now_s:
             closed = market.candles.current(interval, start_s)
             yield Frame(subscription, kline_data(market.instrument, closed, end_s, now_us, is_closed=True))
-            start_s = max(end_s, earliest_s)
+            start_s = traded_s if end_s <= traded_s < earliest_s else max(end_s, earliest_s)
         if market.symbol in self._traded:
             candle = market.candles.current(interval, start_s)
             if candle.trades:

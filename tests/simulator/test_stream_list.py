@@ -143,6 +143,25 @@ def test_there_are_no_others(name: str, code: int) -> None:
     assert error.value.code == code
 
 
+async def test_a_candle_with_trades_is_told_closed_though_no_second_was_told_in_it(http: aiohttp.ClientSession) -> None:
+    clock = FakeClock()
+    async with (
+        running_simulator(background=False, clock=clock) as simulator,
+        http.ws_connect(simulator.ws_url) as socket,
+    ):
+        stream = Stream(socket)
+        await stream.subscribe(f"kline.1s.{SYMBOL}")
+        clock.advance_s(2)
+        place(simulator, "x", limit("Ask", "150", "2"))
+        place(simulator, "y", limit("Bid", "150", "0.5"))
+        simulator.advance_clock(24 * 3_600)
+        frames = [frame["data"] for frame in await stream.settle()]
+        assert [(data["X"], data["v"]) for data in frames if data["n"]] == [(True, "0.5")]
+        starts = [data["t"] for data in frames if data["X"]]
+        assert len(starts) == 62  # the one that was open, the one with the trade, the last minute
+        assert starts == sorted(set(starts))
+
+
 @pytest.mark.parametrize("interval", KlineInterval)
 async def test_candles_on_the_stream_are_those_of_rest(
     simulator: Simulator, stream: Stream, alice: Client, interval: KlineInterval
