@@ -26,6 +26,7 @@ KINDS: dict[str, Any] = {
     "order_update": messages.OrderUpdate,
     "balance_update": messages.BalanceUpdate,
     "position_update": messages.PositionUpdate,
+    "kline": messages.KlineUpdate,
     "mark_price": messages.MarkPriceUpdate,
     "error": messages.ErrorFrame,
 }
