@@ -67,6 +67,8 @@ class SpotBalances:
         self._capital: dict[str, _Asset] = {}
         self._lent: dict[str, Decimal] = {}
         self._borrowed: dict[str, Decimal] = {}
+        self.has_loans = False
+        """Whether funds may move between the capital and loans, which the stream tells only of the capital."""
         self._holds: dict[str, tuple[str, Decimal]] = {}
         self._held: dict[str, Decimal] = {}
         self._sequence = 0
@@ -122,6 +124,8 @@ class SpotBalances:
                 self._lent[row.symbol] = row.net_quantity
             elif row.net_quantity < 0:
                 self._borrowed[row.symbol] = -row.net_quantity
+        # For good: an account that has lent everything back may lend again with its next trade.
+        self.has_loans = bool(self.has_loans or self._lent or self._borrowed)
         return set(self._borrowed) - borrowed_before
 
     def apply_update(self, update: BalanceUpdate) -> None:

@@ -1,7 +1,9 @@
 """Trade Backpack's spot markets with Hummingbot."""
 
 import asyncio
+import time
 from decimal import Decimal
+from math import inf
 from typing import Any
 
 from hummingbot.core.data_type.common import OrderType, TradeType
@@ -16,6 +18,13 @@ from backpack_connector.protocol.messages import BalanceUpdate
 from backpack_connector.protocol.models import AccountSummary, BorrowLendPosition, read_balances, read_rows
 from backpack_connector.to_hummingbot import spot_fill_fee
 
+LOANS_PAUSE_S = 0.5
+"""How long after a change of the capital the loans are asked about, so that the messages of one trade ask once."""
+LOANS_INTERVAL_S = 5.0
+"""How much time lies between such questions at least, so that a lender who trades all the time asks for little."""
+_MOVES_LOANS = frozenset({"autoLend", "autoLendRedeem", "autoBorrow", "autoBorrowRepay"})
+"""What an order may ask for that lends, redeems, borrows or repays. Source: API §4.1."""
+
 
 class BackpackExchange(BackpackExchangeBase):
     """The spot markets of one account.
@@ -28,6 +37,7 @@ class BackpackExchange(BackpackExchangeBase):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._spot_balances = SpotBalances()
+        self._capital_told_at_s = self._loans_asked_at_s = -inf
         super().__init__(*args, **kwargs)
         # The balance stream reports every change, so available funds need no estimate in between (F16).
         self.real_time_balance_update = True
@@ -36,6 +46,12 @@ class BackpackExchange(BackpackExchangeBase):
 
     def _account_fees_bps(self, account: AccountSummary) -> "tuple[Decimal, Decimal]":
         return account.spot_maker_fee, account.spot_taker_fee
+
+    async def _update_account(self) -> AccountSummary:
+        account = await super()._update_account()
+        if account.auto_lend:
+            self._spot_balances.has_loans = True
+        return account
 
     def _get_fee(
         self,
@@ -60,6 +76,7 @@ class BackpackExchange(BackpackExchangeBase):
 
     async def _update_balances(self) -> None:
         asked = self._spot_balances.mark()
+        self._loans_asked_at_s = asked.at_s
         found: tuple[Any, Any] = await asyncio.gather(
             self.request("get_balances"), self._update_lent(), return_exceptions=True
         )
@@ -76,6 +93,8 @@ class BackpackExchange(BackpackExchangeBase):
             self.compare_balance_with_stream(correction.asset, correction.believed, correction.said)
         self._publish_balances()
         self._balances_received = True
+        if self._spot_balances.has_loans and asked.is_outdated_by(asked.place, self._capital_told_at_s):
+            self._ask_about_loans()  # the answer may be older than what the stream told just before
 
     async def _update_lent(self) -> bool:
         """Ask for lent and borrowed funds; return whether they are known now."""
@@ -103,8 +122,16 @@ class BackpackExchange(BackpackExchangeBase):
         if isinstance(message, BalanceUpdate):
             self._spot_balances.apply_update(message)
             self._publish_balances()
+            if self._spot_balances.has_loans:
+                self._capital_told_at_s = time.monotonic()
+                self._ask_about_loans()
         else:
             super()._on_account_message(message)
+
+    def _ask_about_loans(self) -> None:
+        """Ask again soon what is lent and borrowed: no message tells it, and what was redeemed would count twice."""
+        since_s = time.monotonic() - self._loans_asked_at_s
+        self._ask_soon(max(LOANS_PAUSE_S, LOANS_INTERVAL_S - since_s))
 
     @property
     def available_balances(self) -> dict[str, Decimal]:
@@ -150,4 +177,6 @@ class BackpackExchange(BackpackExchangeBase):
         if self._spot_balances.has_lent and self._spot_balances.needs_redeeming(*self._needed(order, order.amount)):
             # API §4.1; without it the exchange refuses lent funds (F15), and an order may say that it wants just that.
             fields.setdefault("autoLendRedeem", True)
+        if not _MOVES_LOANS.isdisjoint(fields):
+            self._spot_balances.has_loans = True
         return fields

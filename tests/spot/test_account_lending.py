@@ -1,12 +1,18 @@
 """F15 and F32: lent and borrowed funds are shown, used and kept honestly."""
 
+import asyncio
+import time
 from decimal import Decimal
+from math import inf
 from typing import Any
 
 import pytest
 from hummingbot.core.data_type.common import OrderType
 
-from backpack_connector.backpack_exchange import BackpackExchange
+from backpack_connector import backpack_exchange, stream_evidence
+from backpack_connector.backpack_exchange import LOANS_INTERVAL_S, LOANS_PAUSE_S, BackpackExchange
+from backpack_connector.protocol.messages import BalanceUpdate
+from backpack_connector.protocol.units import us_from_seconds
 from tests.spot.session import PAIR, World, until, world
 from tests.spot.stream_double import UNAVAILABLE, Reply
 
@@ -213,3 +219,74 @@ async def test_bad_input_balances_that_are_no_object_change_nothing(answer: Any)
         await here.poll(connector)
         await until(lambda: here.double.count("get_balances") > asked)
         assert connector.get_all_balances() == known
+
+
+def told(asset: str, available: str) -> BalanceUpdate:
+    """Return what the stream says of the capital now."""
+    now_us = us_from_seconds(time.time())
+    return BalanceUpdate(
+        event_time_us=now_us, asset=asset, available=Decimal(available), locked=Decimal(0), staked=Decimal(0)
+    )
+
+
+async def test_f16_lenders_ask_once_for_many_messages_and_seldom_however_many_come() -> None:
+    async with world(with_double=True) as here:
+        own(here, USDC="100")
+        lend(here, USDC="500")
+        connector = await here.started()
+        connector._loans_asked_at_s -= LOANS_INTERVAL_S
+        for available in ("90", "80", "70"):
+            connector._on_account_message(told("USDC", available))
+        first, due = here.double.count("get_borrow_lend_positions"), connector._asking_soon
+        own(here, USDC="70")
+        assert due is not None
+        assert due.when() <= asyncio.get_running_loop().time() + LOANS_PAUSE_S
+        await until(lambda: here.double.count("get_borrow_lend_positions") == first + 1)
+        await until(lambda: connector._asking_soon is None)
+        asked_at_s = connector._loans_asked_at_s
+        connector._on_account_message(told("USDC", "60"))
+        assert connector._asking_soon is not None
+        assert connector._asking_soon.when() >= asked_at_s + LOANS_INTERVAL_S
+        assert here.double.count("get_borrow_lend_positions") == first + 1
+
+
+async def test_f16_an_answer_that_may_be_older_than_the_last_message_is_asked_for_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backpack_exchange, "LOANS_INTERVAL_S", 0.3)
+    monkeypatch.setattr(backpack_exchange, "LOANS_PAUSE_S", 0.05)
+    monkeypatch.setattr(stream_evidence, "ANSWER_LAG_S", 1.0)
+    async with world(with_double=True) as here:
+        own(here, USDC="100")
+        lend(here, USDC="500")
+        connector = await here.started()
+        before = here.double.count("get_borrow_lend_positions")
+        own(here, USDC="200")
+        connector._loans_asked_at_s = -inf
+        connector._on_account_message(told("USDC", "200"))
+        await until(lambda: here.double.count("get_borrow_lend_positions") == before + 1)
+        lend(here, USDC="400")
+        await until(lambda: connector.get_balance("USDC") == 600)
+        await until(lambda: connector._asking_soon is None)
+
+
+async def test_accounts_without_loans_ask_nothing_because_of_messages() -> None:
+    async with world(with_double=True) as here:
+        own(here, USDC="100")
+        lend(here)
+        connector = await here.started()
+        connector._on_account_message(told("USDC", "90"))
+        assert connector._asking_soon is None
+
+
+async def test_auto_lending_accounts_and_orders_that_borrow_are_known_before_the_first_loan() -> None:
+    async with world(with_double=True) as here:
+        here.fill_book()
+        connector = await here.started(PAIR)
+        assert not connector._spot_balances.has_loans
+        here.simulator.exchange.open_account(here.key).auto_settings["autoLend"] = True
+        await connector._update_trading_fees()
+        assert connector._spot_balances.has_loans
+        connector._spot_balances.has_loans = False
+        connector.sell(PAIR, Decimal(1), OrderType.LIMIT, Decimal(160), auto_borrow=True)
+        await until(lambda: connector._spot_balances.has_loans)

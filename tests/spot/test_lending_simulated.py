@@ -21,8 +21,24 @@ async def test_f15_lent_funds_count_and_an_order_that_needs_them_redeems_them() 
         loan = here.simulator.exchange.ledger.loans.get(here.key, "SOL")
         assert loan is not None
         assert loan.quantity == 30
-        await here.poll(connector)
+        # Nobody polls: what is redeemed has left the loan as soon as the capital has it (F16).
         await until(lambda: connector.get_balance("SOL") == 50)
+        await until(lambda: connector.get_available_balance("SOL") == 30)
+
+
+async def test_f16_proceeds_that_are_lent_at_once_stay_in_the_total() -> None:
+    async with world() as here:
+        here.fill_book()
+        account = here.simulator.exchange.open_account(here.key)
+        account.auto_settings["autoLend"] = True
+        here.simulator.advance_clock(1)
+        connector = await here.started(PAIR)
+        await until(lambda: connector.get_balance("SOL") == 50)
+        connector.sell(PAIR, Decimal(2), OrderType.LIMIT, Decimal("149.99"))
+        await until(lambda: not connector.in_flight_orders)
+        here.simulator.advance_clock(1)
+        assert here.simulator.exchange.ledger.balance(here.key, "USDC").available == 0
+        await until(lambda: connector.get_balance("USDC") > 10_299 and connector.get_balance("SOL") == 48)
 
 
 async def test_f15_auto_lent_and_borrowed_funds_are_told_as_they_are() -> None:
