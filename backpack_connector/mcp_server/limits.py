@@ -10,9 +10,10 @@ All worth is in USDC.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from difflib import get_close_matches
 
 from backpack_connector.protocol.errors import ConfigurationError
 from backpack_connector.protocol.units import decimal_text
@@ -69,6 +70,7 @@ class SessionLimits:
         """Worth of everything that was placed, USDC."""
         self.withdrawn = Decimal(0)
         """Worth of everything that was withdrawn, USDC."""
+        self._are_names_known = False
         self._now = now
         self._orders: deque[float] = deque()
         self._calls: deque[float] = deque()
@@ -81,6 +83,26 @@ class SessionLimits:
         if self._recent(self._calls) >= self.limits.calls_per_minute:
             raise LimitReached(f"At most {self.limits.calls_per_minute} calls a minute are made. {_WHO}")
         self._calls.append(self._now())
+
+    @property
+    def are_names_unknown(self) -> bool:
+        """Tell whether quantities are limited by names that nobody has compared with the exchange's yet."""
+        return bool(self.limits.quantities) and not self._are_names_known
+
+    def check_names(self, known: Collection[str]) -> None:
+        """Compare the names of limited quantities with all markets and assets: a misspelt limit would hold nothing.
+
+        Raises:   LimitReached; so nothing is placed in this run.
+        """
+        for name in sorted(self.limits.quantities):
+            if name not in known:
+                similar = [one for one in known if one.lower() == name.lower()] or get_close_matches(name, known, 1)
+                hint = f" Is {similar[0]} meant?" if similar else ""
+                raise LimitReached(
+                    f"--max-quantity names {name}, which is no market and no asset, so nothing is placed.{hint}"
+                    " The person who runs this server can start it again with the right name."
+                )
+        self._are_names_known = True
 
     def check_market(self, symbol: str) -> None:
         """Refuse a market in which no orders may be placed.

@@ -26,7 +26,7 @@ from .answers import answer_of, error_of, internal_error, own_answer
 from .limits import Limits, NotAllowed, Reservation, SessionLimits
 from .settings import Settings
 from .tools import MOST_ORDERS_OF_A_BATCH, TOOLS, Tool
-from .worth import asset_placement, order_placement
+from .worth import asset_placement, known_names, order_placement
 
 NO_KEYS = (
     "API credentials are not configured. Ask the user to run `backpack config set`, or to start this server with"
@@ -147,6 +147,9 @@ class Session:
         return answer_of(result), False
 
     async def _reserve(self, client: BackpackClient, operation_id: str, fields: Any) -> Reservation | None:
+        moves_funds = endpoint(operation_id).effect is Effect.MOVES_FUNDS
+        if self.limits.are_names_unknown and (moves_funds or operation_id in (*_ORDERS, *_ASSETS)):
+            self.limits.check_names(await known_names(client))
         if operation_id in _ORDERS:
             orders = fields if isinstance(fields, list) else [fields]
             for order in orders:
@@ -154,7 +157,7 @@ class Session:
             return self.limits.reserve([await order_placement(client, order) for order in orders])
         if operation_id in _ASSETS:
             return self.limits.reserve([await asset_placement(client, fields)])
-        if endpoint(operation_id).effect is Effect.MOVES_FUNDS:
+        if moves_funds:
             if fields["address"] not in self.settings.addresses:
                 raise NotAllowed("This address is not one of those that the person who runs this server has listed.")
             return self.limits.reserve_withdrawal(await asset_placement(client, fields))

@@ -2,6 +2,7 @@
 
 import argparse
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -69,7 +70,7 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
             withdrawal_notional=given.max_withdrawals,
             orders_per_minute=given.max_orders_per_minute,
             calls_per_minute=given.max_calls_per_minute,
-            quantities=dict(given.max_quantity),
+            quantities=_quantities(given.max_quantity),
             markets=frozenset(given.market),
         ),
         groups=_groups(given.groups),
@@ -139,9 +140,17 @@ def _amount(text: str) -> Decimal:
 
 def _quantity(text: str) -> tuple[str, Decimal]:
     name, separator, amount = text.partition("=")
-    if not name or not separator:
-        raise argparse.ArgumentTypeError(f"is written like SOL=2, not {shown(text)}")
+    if not separator or not re.fullmatch(r"[A-Za-z0-9._]{1,64}", name):
+        raise argparse.ArgumentTypeError(f"is written like SOL=2 or SOL_USDC=2, not {shown(text)}")
     return name, _amount(amount)
+
+
+def _quantities(given: Sequence[tuple[str, Decimal]]) -> dict[str, Decimal]:
+    names = [name for name, _ in given]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigurationError(f"--max-quantity names {twice} twice; which of them holds?")
+    return dict(given)
 
 
 def _count(text: str) -> int:

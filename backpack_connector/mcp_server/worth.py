@@ -57,6 +57,13 @@ async def asset_placement(client: BackpackClient, fields: Mapping[str, Any]) -> 
     return Placement(asset, asset, quantity, quantity * await _usdc_price(client, asset))
 
 
+async def known_names(client: BackpackClient) -> set[str]:
+    """Return the names of all markets and assets."""
+    markets, assets = await client.get_markets(), await client.get_assets()
+    names = {name for market in markets for name in (market.symbol, market.base_symbol, market.quote_symbol)}
+    return names | {asset.symbol for asset in assets}
+
+
 def _quantity(fields: Mapping[str, Any]) -> Decimal:
     text = fields.get("quantity", fields.get("triggerQuantity"))
     if text is None or str(text).endswith("%"):

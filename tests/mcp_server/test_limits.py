@@ -98,6 +98,21 @@ def test_a_quantity_is_limited_by_market_and_by_asset(name: str, clock: Clock) -
         limits.reserve_withdrawal(worth("1", "0.51"))
 
 
+def test_a_limited_name_that_is_none_stops_everything(clock: Clock) -> None:
+    known = {"SOL", "USDC", "SOL_USDC"}
+    assert not counted(clock).are_names_unknown
+    limits = counted(clock, quantities={"SOL": Decimal(1), "sol_usdc": Decimal(1)})
+    for _ in range(2):
+        assert limits.are_names_unknown
+        with pytest.raises(LimitReached, match=r"names sol_usdc, which is no market.*Is SOL_USDC meant"):
+            limits.check_names(known)
+    with pytest.raises(LimitReached, match=r"so nothing is placed\. The person"):
+        counted(clock, quantities={"DOGE": Decimal(1)}).check_names(known)
+    good = counted(clock, quantities={"SOL": Decimal(1), "SOL_USDC": Decimal(1)})
+    good.check_names(known)
+    assert not good.are_names_unknown
+
+
 def test_markets_can_be_listed(clock: Clock) -> None:
     counted(clock).check_market("BTC_USDC")
     limits = counted(clock, markets=frozenset({"SOL_USDC"}))

@@ -97,6 +97,40 @@ async def test_the_worth_of_one_order_is_limited(new_session: Any) -> None:
     assert len(await done(session, "order_list")) == 1
 
 
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("order_create", {**ORDER, "quantity": "0.2"}),
+        ("order_batch", {"orders": [{**ORDER, "quantity": "0.2"}]}),
+        ("borrow_execute", {"symbol": "SOL", "side": "Lend", "quantity": "0.1"}),
+        ("capital_withdraw", {"symbol": "SOL", "quantity": "0.1", "address": HOME, "blockchain": "Solana"}),
+    ],
+)
+async def test_a_misspelt_limit_of_a_quantity_lets_nothing_pass(
+    tool: str, arguments: dict[str, Any], new_session: Any, double: StreamDouble
+) -> None:
+    allowed = (*TRADING, "--allow-withdrawals", "--withdrawal-address", HOME)
+    session = await new_session(*allowed, "--max-quantity", "sol=0.05", url=double.url)
+    told = await error(session, tool, **arguments)
+    assert (told["kind"], told["executed"]) == ("limit_reached", "no")
+    assert "--max-quantity names sol, which is no market and no asset" in told["message"]
+    assert not {"execute_order", "execute_order_batch", "execute_borrow_lend", "request_withdrawal"} & {
+        one.operation_id for one in double.requests
+    }
+
+
+async def test_names_of_limited_quantities_are_looked_up_once_and_not_for_a_cancel(
+    new_session: Any, double: StreamDouble
+) -> None:
+    session = await new_session(*TRADING, "--max-quantity", "SOL=0.5", "--max-quantity", "BTC_USDC=1", url=double.url)
+    await error(session, "order_cancel", symbol="SOL_USDC", order_id="1")
+    assert double.count("get_markets") == 0
+    await done(session, "order_create", **ORDER)
+    told = await error(session, "order_create", **{**ORDER, "quantity": "0.51"})
+    assert "0.5 SOL at most" in told["message"]
+    assert (double.count("get_markets"), double.count("execute_order")) == (1, 1)
+
+
 async def test_limits_hold_when_orders_come_at_the_same_moment(new_session: Any) -> None:
     session = await new_session(*TRADING, "--max-session", "200", "--max-orders-per-minute", "100")
     outcomes = await asyncio.gather(*(session.call("order_create", ORDER) for _ in range(12)))
