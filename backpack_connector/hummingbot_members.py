@@ -50,6 +50,7 @@ MEMBERS: Mapping[str, str] = {
     """,
     "hummingbot.connector.client_order_tracker:ClientOrderTracker": """
         CACHED_ORDER_TTL MAX_CACHE_SIZE _cached_orders _connector _in_flight_orders _lost_orders
+        _order_not_found_records lost_order_count_limit
         _process_order_update(order_update) _trigger_order_completion(tracked_order, order_update=)
         _trigger_order_creation(tracked_order, previous_state, new_state) _trigger_order_fills(tracked_order,
         prev_executed_amount_base, fill_amount, fill_price, fill_fee, trade_id, exchange_order_id) active_orders

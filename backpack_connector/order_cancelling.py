@@ -176,6 +176,8 @@ class OrderCancelling(_Base):
             if await self._cancel_and_apply(order):
                 return str(order.client_order_id)
         except OrderNotFound:
+            if self._order_tracker.is_over(order.client_order_id):
+                return str(order.client_order_id) if order.is_cancelled else None  # its fill was told meanwhile
             self.logger().warning(
                 f"Failed to cancel order {order.client_order_id}: the exchange has no such resting order. "
                 "Asking what became of it."

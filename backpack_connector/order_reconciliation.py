@@ -3,7 +3,8 @@
 Rule 1: an order is reported only by evidence: a row of the open orders, a row of the history, or an event.
 Rule 2: no state is reported before the fills that explain it are known; until the exchange lists them, it waits (F12).
 Rule 3: only a confirmed "not there" counts as not found: both lists answered, were read completely, and the order is
-        old enough that its request cannot still be on the way. Failures and overload change nothing (F30).
+        old enough that its request cannot still be on the way. Failures and overload change nothing (F30). An order
+        that the exchange is known to have had is given up after minutes of that and not before (F11).
 Rule 4: the number of requests does not grow with the number of orders (F29).
 """
 
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from hummingbot.core.data_type.in_flight_order import InFlightOrder
+from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
 
 from backpack_connector.protocol.enums import OrderStatus
 from backpack_connector.protocol.errors import BackpackError, OrderNotFound, RequestError
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 # A request is valid for 5 s after its time stamp (API §1.6); the history may lag some seconds behind the engine.
 CONCLUSIVE_AGE_S = 15.0
+ABSENCE_OF_KNOWN_S = 600.0
+"""How long no list may show an order that has an exchange id before that counts: a list that lacks it lags."""
 TARGETED_LOOKUPS = 2
 HISTORY_PAGE = 1000
 HISTORY_PAGES = 5
@@ -63,6 +66,10 @@ class OrderReconciler:
         self._joined: dict[str, InFlightOrder] = {}
         self._out_of_reach_until: dict[str, float] = {}
         """Orders without an exchange id that are older than the history reaches, and when they are asked about next."""
+        self._absent_since: dict[str, float] = {}
+        """Orders with an exchange id that no list shows, and since when, by the clock of the event loop."""
+        self._fills_told_until: dict[str, tuple[str | None, float]] = {}
+        """The exchange id of an order, and the newest fill of the account that was listed when its own were read."""
 
     def settle_soon(self, order: InFlightOrder) -> None:
         """Ask about an order soon, and again until it is settled, instead of at the next regular poll."""
@@ -72,6 +79,8 @@ class OrderReconciler:
     async def run(self) -> None:
         """Settle orders for ever; the connector runs this as a task."""
         backoff = Backoff(FIRST_SETTLE_PAUSE_S, LONGEST_SETTLE_PAUSE_S)
+        if self._unsettled:
+            self._wake.set()  # the last run was ended before it had settled them
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -99,7 +108,8 @@ class OrderReconciler:
         tracker = self._connector.order_tracker
         asked, self._unsettled = self._unsettled, set()
         try:
-            known = [order for order in map(tracker.fillable_order, asked) if order is not None]
+            found = map(tracker.fillable_order, asked)
+            known = [order for order in found if order is not None and not _is_complete(order)]
             asked = {order.client_order_id for order in known}
             asked -= await self.reconcile(known)
         finally:
@@ -144,6 +154,7 @@ class OrderReconciler:
         report = findings.listed.get(order.client_order_id)
         if report is None:
             return False
+        self._absent_since.pop(order.client_order_id, None)
         source = "the order history" if isinstance(report, HistoricalOrder) else "the open orders"
         return self._connector.apply_report(order, report, source)
 
@@ -182,6 +193,8 @@ class OrderReconciler:
     def forget(self, client_order_id: str) -> None:
         """Forget what was noted about an order, because it has ended."""
         self._out_of_reach_until.pop(client_order_id, None)
+        self._absent_since.pop(client_order_id, None)
+        self._fills_told_until.pop(client_order_id, None)
 
     async def _open_orders(self) -> tuple[bool, list[Order]]:
         asked_at = self._connector.mark_open_orders_request()
@@ -208,7 +221,7 @@ class OrderReconciler:
             _, unfound = self._matched(orders, rows)
             targets = [order for order in unfound if order.exchange_order_id is not None]
         for order in targets[:TARGETED_LOOKUPS]:
-            page_is_complete, page = await self._history_page({"orderId": order.exchange_order_id})
+            page_is_complete, page, _ = await self._history_page({"orderId": order.exchange_order_id})
             is_complete = is_complete and page_is_complete
             rows.extend(page)
         return is_complete and len(targets) <= TARGETED_LOOKUPS, rows, reach_s
@@ -218,20 +231,21 @@ class OrderReconciler:
         rows: list[HistoricalOrder] = []
         is_complete = True
         for page_number in range(HISTORY_PAGES):
-            page_is_complete, page = await self._history_page(
+            page_is_complete, page, received = await self._history_page(
                 {"limit": HISTORY_PAGE, "offset": page_number * HISTORY_PAGE}
             )
             is_complete = is_complete and page_is_complete
             rows.extend(page)
-            if len(page) < HISTORY_PAGE or page[-1].created_timestamp < created_at - FILLS_OVERLAP_S:
+            if received < HISTORY_PAGE or (page and page[-1].created_timestamp < created_at - FILLS_OVERLAP_S):
                 return is_complete, rows, -math.inf
         return is_complete, rows, rows[-1].created_timestamp + FILLS_OVERLAP_S if rows else math.inf
 
-    async def _history_page(self, fields: dict[str, Any]) -> tuple[bool, list[HistoricalOrder]]:
+    async def _history_page(self, fields: dict[str, Any]) -> tuple[bool, list[HistoricalOrder], int]:
         answer = await self._connector.request(
             "get_order_history", {"marketType": self._connector.market_type.value, **fields}
         )
-        return self._read(HistoricalOrder, answer, "get_order_history")
+        is_complete, rows = self._read(HistoricalOrder, answer, "get_order_history")
+        return is_complete, rows, _received(answer)
 
     def _read(self, kind: Any, answer: Any, where: str) -> tuple[bool, list[Any]]:
         rows, complaints = read_rows(kind, answer, where)
@@ -266,12 +280,15 @@ class OrderReconciler:
                 {"orderId": order.exchange_order_id, "symbol": self._connector.symbol_of(order)} for order in orders
             ]
         else:
-            since = min(self._created_at(order) for order in orders) - FILLS_OVERLAP_S
+            since = min(map(self._fills_told_until_s, orders)) - FILLS_OVERLAP_S
             queries = [{"from": ms_from_seconds(since), "marketType": self._connector.market_type.value}]
         answers = [await self._all_pages(query) for query in queries]
         is_complete = all(answer_is_complete for answer_is_complete, _ in answers)
         fills = [fill for _, page in answers for fill in page]
         fills.sort(key=lambda fill: (fill.timestamp, fill.trade_id or 0))
+        if is_complete and fills and "from" in queries[0]:
+            for order in orders:
+                self._fills_told_until[order.client_order_id] = (order.exchange_order_id, fills[-1].fill_timestamp)
         pairs = []
         for fill in fills:
             order = _owner(
@@ -281,6 +298,13 @@ class OrderReconciler:
                 pairs.append((order, fill))
         return is_complete, pairs
 
+    def _fills_told_until_s(self, order: InFlightOrder) -> float:
+        """Return since when fills of an order may not have been read, by the exchange's clock."""
+        exchange_order_id, told_until_s = self._fills_told_until.get(order.client_order_id, (None, -math.inf))
+        # Under another id, as a conditional order has when it fires, other fills belong to it.
+        is_known = exchange_order_id == order.exchange_order_id
+        return max(self._created_at(order), told_until_s if is_known else -math.inf)
+
     async def _all_pages(self, query: dict[str, Any]) -> tuple[bool, list[Fill]]:
         fills: list[Fill] = []
         is_complete, offset = True, 0
@@ -289,7 +313,7 @@ class OrderReconciler:
             page_is_complete, page = self._read(Fill, answer, "get_fills")
             is_complete = is_complete and page_is_complete
             fills.extend(page)
-            received = len(answer) if isinstance(answer, list) else 0
+            received = _received(answer)
             offset += received
             if received < HISTORY_PAGE:
                 return is_complete, fills
@@ -302,6 +326,10 @@ class OrderReconciler:
         if order.client_order_id in tracker.lost_orders:
             self._connector.forget_lost_order(order)
             return True
+        if order.exchange_order_id is not None and tracker.is_given_up_next(order.client_order_id):
+            now_s = asyncio.get_running_loop().time()
+            if now_s - self._absent_since.setdefault(order.client_order_id, now_s) < ABSENCE_OF_KNOWN_S:
+                return False
         await tracker.process_order_not_found(order.client_order_id)
         return bool(order.is_done)
 
@@ -346,11 +374,20 @@ class OrderReconciler:
 
         Raises:   OrderNotFound when no list shows it; RequestError when the lists cannot be had.
         """
-        self.forget(order.client_order_id)
+        self._out_of_reach_until.pop(order.client_order_id, None)
         findings = await self._find([order])
         if order.client_order_id not in findings.listed:
             raise OrderNotFound(f"Neither the open orders nor the history show order {order.client_order_id}.")
         return findings.listed[order.client_order_id]
+
+
+def _is_complete(order: InFlightOrder) -> bool:
+    # Told filled, by fills that make up all of it: the stream was quicker, and no list knows more.
+    return order.current_state is OrderState.FILLED and bool(order.executed_amount_base >= order.amount)
+
+
+def _received(answer: Any) -> int:
+    return len(answer) if isinstance(answer, list) else 0
 
 
 def executed_quantity(report: ListedOrder) -> Decimal:

@@ -48,6 +48,10 @@ class BackpackOrderTracker(ClientOrderTracker):
         """Tell whether an order's end was told lately; a lost order may still come back."""
         return client_order_id in self._cached_orders and client_order_id not in self._lost_orders
 
+    def is_given_up_next(self, client_order_id: str) -> bool:
+        """Tell whether an order ends as failed when it is not found once more."""
+        return self._order_not_found_records.get(client_order_id, 0) >= self.lost_order_count_limit
+
     def order_with_exchange_id(self, exchange_order_id: str) -> InFlightOrder | None:
         """Return the order that the exchange knows under an id; finished and lost orders included."""
         for orders in (self._in_flight_orders, self._lost_orders, self._cached_orders):

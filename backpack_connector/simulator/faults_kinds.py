@@ -13,7 +13,7 @@
 | `unavailable` | 503 MAINTENANCE for single requests, while the status says Ok; `isExecuted` likewise |
 | `cancel_deferred` | cancels are answered 202 without a body, and executed after the delay |
 | `depth_lags` | GET /depth shows the book as it was some seconds ago |
-| `history_lags` | order history and fill history show what they would have shown some seconds ago |
+| `history_lags` | histories of orders and fills as of some seconds ago; with `isEndedOnly` without resting orders |
 | `account_lags` | positions, collateral and balances over REST are those of some seconds ago |
 | `maintenance` | GET /status says Maintenance, and whatever trades or configures is refused with 503 |
 | `key_revoked` | the account's requests get 401, its private subscriptions end, and new ones are refused |
@@ -122,6 +122,7 @@ class Fault(
         "jitter_s": "jitterSeconds",
         "offset_s": "offsetSeconds",
         "is_executed": "isExecuted",
+        "is_ended_only": "isEndedOnly",
         "order_id": "orderId",
     },
 ):
@@ -150,6 +151,7 @@ class Fault(
     offset_s: Offset | None = None
     """What the server's clock is ahead by; negative = behind."""
     is_executed: bool | None = None
+    is_ended_only: bool | None = None
     state: OrderBookState | None = None
     price: Decimal | None = None
     quantity: Decimal | None = None
@@ -191,8 +193,10 @@ def _request(parameters: Iterable[str] = (), required: Iterable[str] = ()) -> Ki
     return KindRow(scope, frozenset(parameters), frozenset(required), ALL_OPERATIONS)
 
 
-def _lag(scope: Iterable[str], *operations: str) -> KindRow:
-    return KindRow(frozenset(scope), frozenset({"jitter_s"}), frozenset({"delay_s"}), frozenset(operations))
+def _lag(scope: Iterable[str], *operations: str, parameters: Iterable[str] = ()) -> KindRow:
+    return KindRow(
+        frozenset(scope), frozenset({"jitter_s", *parameters}), frozenset({"delay_s"}), frozenset(operations)
+    )
 
 
 def _socket(*parameters: str) -> KindRow:
@@ -223,7 +227,9 @@ KINDS: Mapping[FaultKind, KindRow] = {
     FaultKind.UNAVAILABLE: _request({"is_executed"}),
     FaultKind.CANCEL_DEFERRED: _lag({"operations", "account", "market"}, "cancel_order", "cancel_open_orders"),
     FaultKind.DEPTH_LAGS: _lag({"market"}, "get_depth"),
-    FaultKind.HISTORY_LAGS: _lag({"operations", "account", "market"}, "get_order_history", "get_fills"),
+    FaultKind.HISTORY_LAGS: _lag(
+        {"operations", "account", "market"}, "get_order_history", "get_fills", parameters={"is_ended_only"}
+    ),
     FaultKind.ACCOUNT_LAGS: _lag({"operations", "account"}, "get_positions", "get_collateral", "get_balances"),
     FaultKind.MAINTENANCE: KindRow(
         frozenset({"operations"}), frozenset({"message"}), operations=CHANGING_OPERATIONS, has_occasions=False

@@ -126,8 +126,17 @@ class Reads:
         active, until_us = lag
         recording = self._recordings[active]
         assert isinstance(recording, PastOrders)
-        past = [recording.order(row, until_us) if _is_about(active, row.symbol) else row for row in rows]
-        return [row for row in past if row is not None]
+        # The official text says of resting orders that the history may include them, not that it does.
+        is_ended_only = bool(active.fault.is_ended_only)
+        past = []
+        for row in rows:
+            if not _is_about(active, row.symbol):
+                past.append(row)
+                continue
+            was = recording.order(row, until_us)
+            if was is not None and (was.status.is_final or not is_ended_only):
+                past.append(was)
+        return past
 
     def fills(self, account: Account) -> list[Fill]:
         """Return the fill history, oldest first."""

@@ -67,6 +67,10 @@ def _lag(chance: random.Random, _: Venue) -> dict[str, Any]:
     return {"delay_s": chance.uniform(0.5, LONGEST_LAG_S)}
 
 
+def _late_history(chance: random.Random, venue: Venue) -> dict[str, Any]:
+    return {**_lag(chance, venue), "is_ended_only": chance.random() < 0.5}
+
+
 def _lasting(chance: random.Random, _: Venue) -> dict[str, Any]:
     return {"duration_s": chance.uniform(3, 90)}
 
@@ -124,7 +128,7 @@ _PARAMETERS: dict[FaultKind, Parameters] = {
     FaultKind.UNAVAILABLE: _errors,
     FaultKind.CANCEL_DEFERRED: _late_cancels,
     FaultKind.DEPTH_LAGS: _lag,
-    FaultKind.HISTORY_LAGS: _lag,
+    FaultKind.HISTORY_LAGS: _late_history,
     FaultKind.ACCOUNT_LAGS: _lag,
     FaultKind.MAINTENANCE: _lasting,
     FaultKind.KEY_REVOKED: _key,

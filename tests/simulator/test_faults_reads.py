@@ -154,6 +154,19 @@ async def test_order_history_and_fills_lag_behind_the_order(simulator: Simulator
     assert [row["clientId"] for row in await history(alice, "get_open_orders")] == [8]
 
 
+async def test_the_history_can_show_ended_orders_only(simulator: Simulator, alice: Client) -> None:
+    await alice.call("execute_order", ORDER)
+    await alice.call("execute_order", {**ORDER, "symbol": "ETH_USDC", "price": "4000", "quantity": "0.1"})
+    inject(simulator, FaultKind.HISTORY_LAGS, market=SYMBOL, delay_s=LAG_S, is_ended_only=True)
+    simulator.advance_clock(LAG_S + 1)
+    assert [row["symbol"] for row in await history(alice)] == ["ETH_USDC"]
+    await alice.call("cancel_order", {"symbol": SYMBOL, "clientId": 7})
+    simulator.advance_clock(LAG_S - 0.5)
+    assert len(await history(alice)) == 1
+    simulator.advance_clock(1)
+    assert sorted(row["status"] for row in await history(alice)) == ["Cancelled", "New"]
+
+
 async def test_what_was_in_the_history_before_stays_there(simulator: Simulator, alice: Client) -> None:
     sell(simulator, "150", "5")
     await alice.call("execute_order", ORDER)

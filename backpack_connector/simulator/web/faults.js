@@ -28,6 +28,7 @@ const FIELDS = {
   code: { label: "Code", hint: "1000 to 4999", of: Number, min: 1000, step: 1 },
   message: { label: "Message", hint: "the usual one" },
   isExecuted: { label: "Executed all the same", isCheck: true },
+  isEndedOnly: { label: "Without resting orders", isCheck: true },
   probability: { label: "Probability", hint: "1, always", of: Number, min: 0, max: 1 },
   count: { label: "At most", hint: "no limit", of: Number, min: 1, step: 1 },
   durationSeconds: { label: "For", hint: "seconds", of: Number, min: 0 },
