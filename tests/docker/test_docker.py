@@ -20,12 +20,14 @@ from backpack_connector.demo.home import make_home
 from backpack_connector.demo.story import PASSWORD
 from tests.end_to_end.place import Place, place_for, wait_for
 from tests.pages import ROOT, code_blocks
+from tests.programs import needed_program
 
 pytestmark = pytest.mark.timeout(240)
 
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
 PAGE = "docker/README.md"
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker" / "compose.yml").read_text())
+COMPOSE_FILE = ROOT / "docker" / "compose.yml"
+COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text())
 SIMULATOR, BOT = (COMPOSE["services"][name] for name in ("simulator", "bot"))
 PROGRAMS = sysconfig.get_path("scripts")
 HUMMINGBOT = "/home/hummingbot"
@@ -131,6 +133,43 @@ def test_a_linter_finds_nothing() -> None:
         [f"{PROGRAMS}/hadolint", str(DOCKERFILE)], capture_output=True, text=True, timeout=60, check=False
     )
     assert (result.returncode, result.stdout) == (0, "")
+
+
+def judged_by_the_specification(file: Path) -> tuple[int, str]:
+    """Hold a compose file to the JSON schema of the Compose specification, which the program brings along."""
+    sentence = "check-jsonschema is not installed: the extra dev in setup.py has it."
+    program = needed_program(["check-jsonschema"], sentence, f":{PROGRAMS}")
+    result = subprocess.run(
+        [program, "--builtin-schema", "vendor.compose-spec", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return result.returncode, result.stdout
+
+
+def test_the_compose_file_is_as_the_specification_wants_it() -> None:
+    assert judged_by_the_specification(COMPOSE_FILE) == (0, "ok -- validation done\n")
+
+
+@pytest.mark.parametrize(
+    ("key", "misspelt"),
+    [
+        ("\nservices:", "\nservice:"),
+        ("\n    healthcheck:", "\n    healthchek:"),
+        ("\n    network_mode:", "\n    network_modes:"),
+        ("\n      start_period:", "\n      start_periode:"),
+        ("\n        condition:", "\n        conditions:"),
+        ("\n    stop_grace_period: 60s", "\n    stop_grace_period: 60"),
+    ],
+)
+def test_a_misspelt_key_of_the_compose_file_is_found(key: str, misspelt: str, tmp_path: Path) -> None:
+    text = COMPOSE_FILE.read_text()
+    assert key in text
+    (tmp_path / "compose.yml").write_text(text.replace(key, misspelt, 1))
+    code, said = judged_by_the_specification(tmp_path / "compose.yml")
+    assert (code, "Schema validation errors were encountered." in said) == (1, True)
 
 
 def test_nothing_secret_is_written_down_and_nothing_is_open_to_the_outside() -> None:
