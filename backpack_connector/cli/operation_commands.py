@@ -10,7 +10,7 @@ import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,9 +32,9 @@ from backpack_connector.cli.session import (
 from backpack_connector.cli.times import time_in
 from backpack_connector.client.market_rules import HELD_TO_MARKETS, market_of
 from backpack_connector.protocol.endpoints import Effect, endpoint
-from backpack_connector.protocol.errors import Refused
+from backpack_connector.protocol.errors import ConfigurationError, Refused
 from backpack_connector.protocol.operations import checked_fields, operation
-from backpack_connector.protocol.parameters import Kind, Parameter
+from backpack_connector.protocol.parameters import INT64, Kind, Operation, Parameter
 from backpack_connector.protocol.rest import build_request
 
 if TYPE_CHECKING:
@@ -155,10 +155,12 @@ def run_command(command: Command, values: dict[str, Any]) -> None:
     for parameter in row.parameters:
         if parameter.name not in given:
             given[parameter.name] = checked(partial(_value_of, parameter, values.get(parameter.python_name)))
-    fields = checked(lambda: checked_fields(command.operation_id, given))
     if values.get("everything"):
-        answer = all_rows(command.operation_id, fields, values)
+        most = checked(partial(_most_rows, row, given))
+        fields = checked(lambda: checked_fields(command.operation_id, given))
+        answer = all_rows(command.operation_id, fields, most, values)
     else:
+        fields = checked(lambda: checked_fields(command.operation_id, given))
         answer = perform(command.operation_id, fields, values)
     if answer is None and values["form"] == "table":
         waits = row.may_be_empty and endpoint(command.operation_id).effect is not Effect.READS
@@ -190,12 +192,18 @@ def perform(operation_id: str, fields: Any, values: dict[str, Any]) -> Any:
     return run_with_client(use, url, credentials=credentials)
 
 
-def all_rows(operation_id: str, fields: dict[str, Any], values: dict[str, Any]) -> list[Any]:
-    """Return the rows of all pages; `limit` is how many at most."""
+def _most_rows(row: Operation, given: dict[str, Any]) -> int | None:
+    """Take out how many rows are wanted of all pages; what a page holds at most does not bound that."""
+    if given.pop("offset", None) is not None:
+        raise ConfigurationError("Give either --all or --offset, not both.")
+    limit, page = given.pop("limit", None), row.parameter("limit")
+    return None if limit is None or page is None else int(replace(page, most=INT64).wire_value(limit))
+
+
+def all_rows(operation_id: str, fields: dict[str, Any], most: int | None, values: dict[str, Any]) -> list[Any]:
+    """Return the rows of all pages, up to `most` of them."""
     url = base_url(values["url"], values["simulator"])
     credentials = credentials_for(is_signed=endpoint(operation_id).is_signed)
-    most = fields.pop("limit", None)
-    fields.pop("offset", None)
 
     async def use(client: "BackpackClient") -> list[Any]:
         from backpack_connector.client.paging import rows_of

@@ -1,5 +1,6 @@
 """Every command of the groups, against a running simulator: what it prints, and with which exit code."""
 
+import asyncio
 import csv
 import io
 import json
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 
 from backpack_connector.cli.groups import GROUPS, LazyGroup
+from backpack_connector.cli.main import run
 from tests.cli.conftest import Shown
+from tests.spot.stream_double import Reply, StreamDouble
 
 SPOT, PERP = "SOL_USDC", "SOL_USDC_PERP"
 DONE, REFUSED = 0, 1
@@ -162,6 +165,17 @@ def test_the_story_has_every_command() -> None:
         for name in LazyGroup(name=group).list_commands(None)
     }
     assert ran == there_are
+
+
+async def test_all_pages_have_more_rows_than_one_page(
+    double: StreamDouble, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trade = {"isBuyerMaker": True, "price": "1", "quantity": "1", "quoteQuantity": "1", "timestamp": 1_700_000_000_000}
+    rows = [{"id": number, **trade} for number in range(2_000, 0, -1)]
+    double.answer_once("get_historical_trades", Reply(rows[:1_000]), Reply(rows[1_000:]))
+    words = f"market trade-history {SPOT} --all --limit 1001 --format json --url {double.url}"
+    assert await asyncio.to_thread(run, words.split()) == 0
+    assert json.loads(capsys.readouterr().out) == rows[:1_001]
 
 
 def test_json_is_what_the_exchange_said(command: Shown) -> None:
