@@ -5,7 +5,7 @@ KILLS ?= 200
 SEED ?= 1
 PYTHON := .venv/bin/python
 
-.PHONY: demo test check bench load chaos chaos-table fuzz kills fix docs environment judges judges-environment older older-environment browser-environment broker-environment \
+.PHONY: demo test check lint bench load chaos chaos-table fuzz kills fix docs environment judges judges-environment older older-environment browser-environment broker-environment \
 	recording screenshot
 
 demo: environment  ## a real bot makes a market on the simulator for SECONDS, PERP=1 with futures; then its books are compared
@@ -14,11 +14,12 @@ demo: environment  ## a real bot makes a market on the simulator for SECONDS, PE
 test: environment judges-environment browser-environment broker-environment  ## all tests: pure ones first, end-to-end last
 	@$(PYTHON) -m pytest
 
-check: environment judges-environment browser-environment broker-environment  ## what must hold before a commit; `make fix` repairs the first two
+check: lint test  ## what must hold before a commit
+
+lint: environment  ## format, lint and types; `make fix` repairs the first two
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
-	$(PYTHON) -m pytest
 
 judges: environment judges-environment  ## what others wrote judges the simulator: OpenAPI file, ccxt, bpx-py, schemathesis
 	@$(PYTHON) -m pytest tests/judges

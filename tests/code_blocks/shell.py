@@ -85,7 +85,7 @@ ELSEWHERE: Mapping[str, tuple[str, str]] = {
         WITHOUT_DOCKER, ("tests/docker/test_docker.py", "def test_the_lines_of_the_page_name_what_there_is")
     ),
     "make demo": ("tests/end_to_end/test_demo.py", "def test_a_run_ends_with_equal_books_and_leaves_nothing"),
-    "make check": (".ci/run", "make test"),
+    "make check": ("Makefile", "check: lint test"),
     "make test": (".ci/run", "make test"),
     "make bench": ("tests/benchmarks/test_runs.py", "def test_"),
     "make chaos": ("tests/chaos/test_chaos.py", "def test_"),
