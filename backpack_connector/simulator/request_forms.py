@@ -20,6 +20,7 @@ from backpack_connector.protocol.enums import (
     TriggerBy,
 )
 from backpack_connector.protocol.errors import shown
+from backpack_connector.protocol.rest import BROKER_HEADER
 
 from .orders import NO_SPOT_MARGIN, ExitTrigger, NewOrder, SpotMargin, Trigger
 from .refusals import ParseFailure, invalid_request
@@ -34,11 +35,21 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _MAX_DECIMAL_DIGITS = 28
 _ID = re.compile(r"[0-9]{1,20}")
-_MAX_INTEGER_DIGITS = 18
+_MAX_INTEGER_DIGITS = 30
 _SYMBOL = re.compile(r"[A-Za-z0-9.]{1,40}(_[A-Za-z0-9.]{1,40}){1,3}")
 _PERCENT_SIGN = "%"
+_MAX_BROKER_ID = 2**16 - 1
 
 _E = TypeVar("_E", bound=Enum)
+
+
+def check_broker_id(headers: Mapping[str, str]) -> None:
+    """Check the header that names a broker, if it is there; it changes nothing else.
+
+    Raises:   ParseFailure. Source: API §1.3 (16 bits, unsigned); the text is that of other parameters.
+    """
+    if BROKER_HEADER in headers:
+        Query([(BROKER_HEADER, headers[BROKER_HEADER])]).integer(BROKER_HEADER, maximum=_MAX_BROKER_ID)
 
 
 def decode_body(body: bytes) -> Any:
@@ -298,21 +309,29 @@ class Query:
             word for pair in self._pairs if pair[0] == name and (word := Query([pair]).word(name, words)) is not None
         ]
 
-    def required_integer(self, name: str, *, maximum: int | None = None) -> int:
-        """Return a whole number of zero or more."""
+    def required_integer(self, name: str, *, maximum: int | None = None, is_signed: bool = False) -> int:
+        """Return a whole number, of zero or more unless it is signed."""
         self._required(name, "integer")
-        number = self.integer(name, maximum=maximum)
+        number = self.integer(name, maximum=maximum, is_signed=is_signed)
         assert number is not None
         return number
 
-    def integer(self, name: str, default: int | None = None, *, maximum: int | None = None) -> int | None:
-        """Return a whole number of zero or more, or the default when it is absent."""
+    def integer(
+        self, name: str, default: int | None = None, *, maximum: int | None = None, is_signed: bool = False
+    ) -> int | None:
+        """Return a whole number of 64 bits, of zero or more unless it is signed, or the default when it is absent."""
         text = self._parameters.get(name)
         if text is None:
             return default
-        if not (text.isascii() and text.isdigit() and len(text) <= _MAX_INTEGER_DIGITS):
+        digits = text.removeprefix("-") if is_signed else text
+        if not (digits.isascii() and digits.isdigit()):
             raise self.failure(name, "integer", "invalid digit found in string")
-        number = int(text)
+        # Python refuses to read thousands of digits; these many are too large already.
+        number = int(text) if len(digits) <= _MAX_INTEGER_DIGITS else None
+        least, most = (-(2**63), 2**63 - 1) if is_signed else (0, 2**64 - 1)
+        if number is None or not least <= number <= most:
+            which = "small" if text.startswith("-") else "large"
+            raise self.failure(name, "integer", f"number too {which} to fit in target type")
         if maximum is not None and number > maximum:
             raise self.failure(name, "integer", f"Value must not exceed {maximum}.")
         return number

@@ -150,7 +150,7 @@ def read_asset(payload: Payload) -> str:
 
 def _created_filter(query: Query) -> Callable[[Iterable[_T]], list[_T]]:
     """Return what keeps rows from `from` (inclusive) to `to` (exclusive, as in API §2.2; both in milliseconds)."""
-    from_ms, to_ms = query.integer("from", 0) or 0, query.integer("to")
+    from_ms, to_ms = query.integer("from", 0, is_signed=True) or 0, query.integer("to", is_signed=True)
 
     def keep(rows: Iterable[_T]) -> list[_T]:
         return [

@@ -139,8 +139,8 @@ class PrivateRest:
         """Answer get_fills; `from` is inclusive and `to` exclusive, both in milliseconds."""
         belongs, page, order_id = self._filter(query), Page(query), query.text("orderId")
         strategy_id = query.text("strategyId")
-        from_us = us_from_ms(query.integer("from", 0) or 0)
-        to_ms = query.integer("to")
+        from_us = us_from_ms(query.integer("from", 0, is_signed=True) or 0)
+        to_ms = query.integer("to", is_signed=True)
         fill_type = query.word("fillType", FillType)
         kinds = None if fill_type is None else FILL_KINDS[fill_type]
 

@@ -149,8 +149,8 @@ class PublicRest:
     def klines(self, query: Query) -> list[Json]:
         """Answer get_klines; times in seconds, oldest first."""
         interval = query.required_word("interval", KlineInterval)
-        start_s = query.required_integer("startTime", maximum=_LAST_SECOND)
-        end_s = query.integer("endTime", s_from_us(self._clock()), maximum=_LAST_SECOND)
+        start_s = query.required_integer("startTime", maximum=_LAST_SECOND, is_signed=True)
+        end_s = query.integer("endTime", s_from_us(self._clock()), maximum=_LAST_SECOND, is_signed=True)
         price_type = query.word("priceType", KlinePriceType) or KlinePriceType.LAST
         market = self._market(query)
         assert end_s is not None
@@ -159,7 +159,7 @@ class PublicRest:
             raise invalid_request("Time range between startTime and endTime is too long")
         return [
             kline_payload(candle, next_bucket_s(candle.start_s, interval))
-            for candle in _candles(market, price_type).klines(interval, start_s, end_s)
+            for candle in _candles(market, price_type).klines(interval, max(start_s, 0), end_s)
         ]
 
     def recent_trades(self, query: Query) -> list[Json]:

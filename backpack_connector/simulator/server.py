@@ -36,7 +36,7 @@ from .overview import overview_payload
 from .payloads import Json
 from .pools import Pools
 from .replay import REPLAY_STEP_S, Replay, Tape
-from .request_forms import Query, decode_body
+from .request_forms import Query, check_broker_id, decode_body
 from .rest_capital import CapitalControl
 from .rest_private import PrivateRest
 from .rest_public import PublicRest
@@ -57,6 +57,7 @@ DEPOSIT_PATH = "/simulator/deposit"
 SESSION_PATH = "/simulator/session"
 VAULTS_PATH = "/simulator/vaults"
 
+_NAMES_A_BROKER = frozenset({"execute_order", "execute_order_batch", "strategy_create"})
 _MAX_BODY_BYTES = 256 * 1024
 _SHUTDOWN_TIMEOUT_S = 1.0
 _ACCEPTED = 202
@@ -271,7 +272,8 @@ class Simulator:
         await self.hub.close()
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
-        if not web.WebSocketResponse().can_prepare(request):
+        # Not `can_prepare`: it would take a handshake out of shape, which the session refuses, for a wish for the page.
+        if request.headers.get("Upgrade", "").lower() != "websocket":
             return self._page.start_page(request)
         if self.faults.is_set and self.faults.refuses_connection():
             return web.Response(status=_UNAVAILABLE)
@@ -359,6 +361,8 @@ class Simulator:
 
     async def _prepare(self, endpoint: Endpoint, request: web.Request) -> tuple[Any, Prepared]:
         """Return what the signature covers, and the parsed command."""
+        if endpoint.operation_id in _NAMES_A_BROKER:
+            check_broker_id(request.headers)
         if endpoint.sends_body:
             body = decode_body(await request.read())
             return body, self._private.bodies[endpoint.operation_id](body)

@@ -34,12 +34,15 @@ if TYPE_CHECKING:
 PING_INTERVAL_S = 60.0
 PONG_TIMEOUT_S = 120.0
 MAX_QUEUED_FRAMES = 20_000
+MAX_SUBSCRIPTIONS = 10_000
+"""Of one connection; a choice, above what one account can want: every stream of every market."""
 _MAX_MESSAGE_BYTES = 256 * 1024
 _CLOSE_TIMEOUT_S = 1.0
 _GONE_CHECK_INTERVAL_S = 0.05
 
 PARSE_ERROR = (4002, "Parse error")
 INVALID_SIGNATURE = 4003
+"""A choice: the code for bad signatures is not known (API §3.1), and this number is the gap in those that are."""
 INVALID_STREAM = (4006, "Invalid stream")
 INVALID_DEPTH_WINDOW = (4008, "Invalid depth window")
 
@@ -339,10 +342,12 @@ class Session:
         if self._hub.faults is not None:
             wanted = self._hub.faults.wanted(account_id, wanted)
         for name, is_private in wanted:
-            if not is_private and not self._is_served(name):
+            if not (self._is_served_privately(name) if is_private else self._is_served(name)):
                 continue
             subscription = (account_id if is_private else None, name)
             if subscription not in self._subscriptions:
+                if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
+                    raise StreamError(INVALID_STREAM[0], "Too many subscriptions")
                 self._subscriptions[subscription] = None
                 self._hub.add(subscription, self)
                 for frame in self._first_frames(subscription):
@@ -357,12 +362,17 @@ class Session:
         return account_id
 
     def _unsubscribe(self, streams: list[str]) -> None:
-        self._drop([entry for entry in self._subscriptions if entry[1] in streams])
+        names = set(streams)
+        self._drop([entry for entry in self._subscriptions if entry[1] in names])
 
     def _drop(self, subscriptions: list[Subscription]) -> None:
         for subscription in subscriptions:
             self._subscriptions.pop(subscription, None)
             self._hub.remove(subscription, self)
+
+    def _is_served_privately(self, name: str) -> bool:
+        symbol = split_stream_name(name).symbol
+        return symbol is None or symbol in self._exchange.markets or symbol in self._exchange.rfqs.instruments
 
     def _is_served(self, name: str) -> bool:
         if name == LIQUIDATIONS:

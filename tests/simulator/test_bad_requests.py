@@ -11,7 +11,7 @@ import pytest
 from backpack_connector.simulator import Simulator
 from backpack_connector.simulator.faults_kinds import Fault, FaultKind
 from tests.simulator.streams import LIMIT_S, Stream, forgotten
-from tests.simulator.support import SYMBOL, state_of
+from tests.simulator.support import SYMBOL, Client, state_of
 
 ORDER = "/api/v1/order"
 CLOCK = "/simulator/clock"
@@ -140,3 +140,94 @@ async def test_a_client_that_goes_away_in_the_middle_of_a_body_is_no_failure(
     async with http.get(f"{simulator.rest_url}/api/v1/ping") as response:
         assert await response.text() == "pong"
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"), [(f"/api/v1/time?x={'y' * 9_000}", {}), ("/api/v1/time", {"X-Signature": "y" * 9_000})]
+)
+async def test_an_address_or_a_header_that_is_too_long(
+    simulator: Simulator,
+    http: aiohttp.ClientSession,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    headers: dict[str, str],
+) -> None:
+    async with http.get(simulator.rest_url + path, headers=headers) as response:
+        assert (response.status, response.content_type) == (400, "text/plain")
+        assert (await response.text()).startswith("Got more than 8190 bytes")
+    async with http.get(f"{simulator.rest_url}/api/v1/ping") as response:
+        assert await response.text() == "pong"
+    assert caplog.text == ""
+
+
+TOO_LONG = {"code": "INVALID_CLIENT_REQUEST", "message": "Time range between startTime and endTime is too long"}
+LONG_AGO = {"symbol": SYMBOL, "interval": "1m", "startTime": "-1", "endTime": "60"}
+
+
+def unread(name: str, what: str) -> str:
+    return f'failed to parse parameter `{name}`: failed to parse "integer": {what}'
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "status", "answer"),
+    [
+        ("get_klines", LONG_AGO | {"endTime": "-1"}, 200, []),
+        ("get_klines", LONG_AGO | {"startTime": str(-(2**63))}, 400, TOO_LONG),
+        (
+            "get_klines",
+            LONG_AGO | {"startTime": str(-(2**63) - 1)},
+            400,
+            unread("startTime", "number too small to fit in target type"),
+        ),
+        ("get_klines", LONG_AGO | {"startTime": "--1"}, 400, unread("startTime", "invalid digit found in string")),
+        ("get_fills", {"from": "-1", "to": str(2**63 - 1)}, 200, []),
+        ("get_fills", {"to": str(2**63)}, 400, unread("to", "number too large to fit in target type")),
+        ("get_deposits", {"from": str(-(2**63)), "to": "-1"}, 200, []),
+        ("get_fills", {"offset": str(2**64 - 1)}, 200, []),
+        ("get_fills", {"limit": str(2**64 - 1)}, 400, unread("limit", "Value must not exceed 1000.")),
+        ("get_fills", {"offset": str(2**64)}, 400, unread("offset", "number too large to fit in target type")),
+        ("get_fills", {"offset": "9" * 5_000}, 400, unread("offset", "number too large to fit in target type")),
+        ("get_fills", {"offset": "-1"}, 400, unread("offset", "invalid digit found in string")),
+        ("get_historical_trades", {"symbol": SYMBOL, "offset": str(2**64 - 1)}, 200, []),
+    ],
+)
+async def test_whole_numbers_have_64_bits(
+    alice: Client, operation: str, parameters: dict[str, str], status: int, answer: Any
+) -> None:
+    assert await alice.call(operation, parameters) == (status, answer)
+
+
+async def test_a_candle_that_began_before_1970_is_not_there(alice: Client) -> None:
+    status, candles = await alice.call("get_klines", LONG_AGO | {"startTime": "-60"})
+    assert (status, [candle["start"] for candle in candles]) == (200, ["1970-01-01 00:00:00", "1970-01-01 00:01:00"])
+
+
+@pytest.mark.parametrize(
+    ("broker", "what"),
+    [
+        ("abc", "invalid digit found in string"),
+        ("-1", "invalid digit found in string"),
+        ("70000", "Value must not exceed 65535."),
+        ("65536", "Value must not exceed 65535."),
+        ("65535", None),
+    ],
+)
+async def test_a_broker_has_an_id_of_16_bits(
+    simulator: Simulator, alice: Client, broker: str, what: str | None
+) -> None:
+    order = {"symbol": SYMBOL, "side": "Bid", "orderType": "Limit", "price": "150", "quantity": "1"}
+    headers = {"x-broker-id": broker}
+    strategy = {"symbol": SYMBOL, "side": "Bid", "strategyType": "Scheduled", "quantity": "1"}
+    answers = {
+        operation: await alice.call(operation, fields, headers=headers)
+        for operation, fields in (("execute_order", order), ("execute_order_batch", [order]))
+    }
+    expected = (400, unread("X-BROKER-ID", what or ""))
+    if what is None:
+        assert [status for status, _ in answers.values()] == [200, 200]
+    else:
+        assert answers == dict.fromkeys(answers, expected)
+        assert await alice.call("strategy_create", strategy, headers=headers) == expected
+        assert not list(simulator.exchange.accounts)
+    # It is no header of other operations.
+    assert (await alice.call("get_balances", headers=headers))[0] == 200
