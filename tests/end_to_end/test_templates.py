@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import yaml
 
 pytest.importorskip("hummingbot")
 
@@ -64,6 +65,11 @@ def test_v1_pure_market_making(tmp_path: Path) -> None:
         assert place.open_order_ids() == set()
 
 
+def test_a_controller_that_spends_its_amount_at_every_start_is_off_until_it_is_switched_on() -> None:
+    shipped = yaml.safe_load((find_templates() / "scripts" / "backpack_controllers.yml").read_text())
+    assert shipped["controllers_config"] == ["backpack_market_making.yml", "backpack_grid.yml"]
+
+
 def test_v2_controllers_market_making_twap_and_grid_in_one_bot(tmp_path: Path) -> None:
     quick = {
         "buy_spreads: [0.002, 0.004]": "buy_spreads: [0.0001, 0.004]",
@@ -74,6 +80,7 @@ def test_v2_controllers_market_making_twap_and_grid_in_one_bot(tmp_path: Path) -
         "step: 0.002": "step: 0.0005",
     }
     with place_of_both(tmp_path, "backpack_controllers.yml") as place:
+        place.take_template("scripts/backpack_controllers.yml", {"  # - backpack_twap.yml": "  - backpack_twap.yml"})
         templates = find_templates() / "controllers"
         shutil.copytree(
             templates, place.home.folder / "controllers", ignore=shutil.ignore_patterns("*.yml", "__pycache__")
