@@ -19,6 +19,15 @@ MOST_LEVELS, MOST_CANDLES = 1000, 500_000
 _TICKER = ("symbol", "lastPrice", "priceChange", "priceChangePercent", "high", "low", "volume", "quoteVolume", "trades")
 _MARKETS = ("symbol", "marketType", "orderBookState", "baseSymbol", "quoteSymbol")
 _MARKS = ("symbol", "markPrice", "indexPrice", "fundingRate", "nextFundingTimestamp")
+_COLLATERAL = (
+    "symbol",
+    "haircutFunction.weight",
+    "haircutFunction.kind.type",
+    "imfFunction.base",
+    "imfFunction.factor",
+    "mmfFunction.base",
+    "mmfFunction.factor",
+)
 _KLINES = ("start", "open", "high", "low", "close", "volume", "quoteVolume", "trades")
 _TRADES = ("timestamp", "id", "price", "quantity", "quoteQuantity", "isBuyerMaker")
 
@@ -106,7 +115,7 @@ add(
     Command("trades", "get_recent_trades", _TRADES),
     Command("trade-history", "get_historical_trades", _TRADES),
     Command("assets", "get_assets", ("symbol", "displayName", "coingeckoId")),
-    Command("collateral", "get_collateral_parameters"),
+    Command("collateral", "get_collateral_parameters", _COLLATERAL),
     Command("securities", "get_securities", ("asset", "name", "cusip")),
     Command("sessions", "get_stock_sessions"),
     Command("holidays", "get_stock_holidays"),

@@ -4,6 +4,7 @@ Rule 1: numbers are printed as the exchange wrote them.
 Rule 2: text of the exchange is printed without control characters, so that it cannot move the cursor or colour the
         screen; colours are used on a terminal only.
 Rule 3: answers go to the standard output, everything said about them to the standard error.
+Rule 4: no value is cut in two to make a table fit: where the columns do not fit, each row is names with values.
 """
 
 import csv
@@ -23,6 +24,8 @@ _CELL_LIMIT = 200
 _FIELD_LIMIT = 100_000
 _WIDE = 240
 """Characters of a line where there is no terminal whose width could be kept."""
+_GAP = 2
+"""Characters between two columns."""
 _NUMBERS = frozenset("0123456789.-%")
 
 
@@ -33,11 +36,9 @@ def print_answer(answer: Any, form: Form, columns: Sequence[str] = ()) -> None:
     elif form == "csv":
         _print_csv(rows_of(answer))
     elif isinstance(answer, dict) and not _is_map_of_rows(answer):
-        print_table(("", ""), [(name, _cell(value)) for name, value in answer.items()], header=False)
+        _print_object(answer)
     else:
-        rows = rows_of(answer)
-        shown = list(columns) or _simple_columns(rows)
-        print_table(shown, [[_cell(row.get(name)) for name in shown] for row in rows])
+        _print_rows(rows_of(answer), columns)
 
 
 def rows_of(answer: Any) -> list[dict[str, Any]]:
@@ -51,23 +52,76 @@ def rows_of(answer: Any) -> list[dict[str, Any]]:
     return [{"value": answer}]
 
 
+def flat(row: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return an object with what is inside its objects under names such as filters.price.tickSize."""
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        found.update(flat(value, f"{prefix}{name}.") if value and isinstance(value, dict) else {prefix + name: value})
+    return found
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, header: bool = True, title: str = "") -> None:
-    """Print a table; numbers stand to the right."""
+    """Print a table; numbers stand to the right. If it is wider than the terminal, each row is names with values."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False, markup=False)
     if not rows and header:
         print("Nothing to show.", file=sys.stderr)
         return
-    table = Table(box=None, show_header=header, header_style="bold", pad_edge=False, title=title or None)
+    widths = [_longest_word([name, *(row[number] for row in rows)]) for number, name in enumerate(columns)]
+    needed = sum(widths) + _GAP * (len(widths) - 1)
+    width = None if sys.stdout.isatty() else max(_WIDE, needed)
+    console = Console(width=width, highlight=False, markup=False)
+    if header and needed > console.width:
+        print_table(("", ""), _as_facts(columns, rows), header=False, title=title)
+        return
+    table = Table(box=None, show_header=header, header_style="bold", pad_edge=False)
+    table.title, table.title_justify = title or None, "left"
     for number, name in enumerate(columns):
-        is_number = bool(rows) and header and all(_is_number(row[number]) for row in rows)
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        cells = [row[number] for row in rows]
+        is_number = bool(rows) and header and all(_is_number(cell) for cell in cells)
+        is_whole = not any(" " in cell for cell in cells) if header else number == 0
+        least = widths[number] if header else None
+        justify: Literal["left", "right"] = "right" if is_number else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=is_whole, min_width=least)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)
+
+
+def _print_object(answer: dict[str, Any]) -> None:
+    facts = flat(answer)
+    lists = {name: value for name, value in facts.items() if _is_list_of_rows(value)}
+    told = [(name, _cell(value)) for name, value in facts.items() if name not in lists]
+    print_table(("", ""), told, header=False)
+    for name, rows in lists.items():
+        print()
+        _print_rows(rows, title=name)
+
+
+def _print_rows(rows: list[dict[str, Any]], columns: Sequence[str] = (), title: str = "") -> None:
+    found = [flat(row) for row in rows]
+    shown = list(columns) or _simple_columns(found)
+    print_table(shown, [[_cell(row.get(name)) for name in shown] for row in found], title=title)
+
+
+def _as_facts(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
+    facts: list[tuple[str, str]] = []
+    for row in rows:
+        facts += [("", "")] if facts else []
+        facts += zip(columns, row, strict=True)
+    return facts
+
+
+def _longest_word(cells: Sequence[str]) -> int:
+    from rich.cells import cell_len
+
+    return max(cell_len(word) for cell in cells for word in cell.split() or [""])
+
+
+def _is_list_of_rows(value: Any) -> bool:
+    return bool(value) and isinstance(value, list) and all(isinstance(row, dict) for row in value)
 
 
 def note(text: str) -> None:
