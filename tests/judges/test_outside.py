@@ -21,6 +21,32 @@ KEYS = [generate_key_pair(bytes([seed]) * 32) for seed in (51, 52)]
 # Enough to meet every branch of every answer's form several times over all operations; a minute.
 EXAMPLES = 12
 LENT_USDC = 100
+# Operations that nothing made up can fulfil; the walk (walk.py) does. All others must accept what is allowed.
+NEVER_ACCEPTED = {
+    # They need the id of something that there is.
+    "accept_quote",
+    "cancel_order",
+    "cancel_rfq",
+    "cancel_strategy",
+    "get_order",
+    "get_strategy",
+    "refresh_rfq",
+    "submit_quote",
+    "vault_mint",
+    "vault_redeem",
+    "vault_redeem_cancel",
+    # They need a web session, a vault's own key, an address in the address book, or the market of a request for quotes.
+    "create_withdrawal_delay",
+    "get_vault_nav",
+    "get_vault_pending_redeems",
+    "get_withdrawal_delay",
+    "request_withdrawal",
+    "submit_rfq",
+    "update_withdrawal_delay",
+    # They need fields that fit together in ways that the specification only tells people.
+    "get_borrow_lend_estimated_liquidation_price",
+    "strategy_create",
+}
 
 
 @pytest.fixture
@@ -81,7 +107,7 @@ async def test_schemathesis_finds_nothing(simulator: Simulator) -> None:
     assert status == 0, complaint
     asked = {line.partition(" ")[0] for line in report["statuses"]}
     assert asked == set(operations())
-    assert report["statuses"]["execute_order_batch 200"] > 0
+    assert {name for name in asked if not report["accepted"].get(name)} <= NEVER_ACCEPTED
 
 
 def test_the_judges_have_exact_versions() -> None:

@@ -32,7 +32,9 @@ WIDTHS = {
     **{f"uint{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
     **{f"int{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (32, 64)},
 }
+ASSETS = ["SOL", "USDC", "BTC", "ETH"]
 MARKETS = ["SOL_USDC", "SOL_USDC_PERP", "BTC_USDC", "NOPE_USDC"]
+ABOUT_ASSETS = ("get_max_borrow_quantity", "get_max_withdrawal_quantity")
 CHECKS = [
     schemathesis.checks.not_a_server_error,
     openapi_checks.status_code_conformance,
@@ -99,15 +101,25 @@ def pairs_have_two_elements(document: Schema) -> None:
 
 
 def symbols_are_mostly_real(document: Schema) -> None:
-    """Not a difference: without it no generated order would reach a market."""
+    """Not a difference: without it no generated order would reach a market, and no loan an asset."""
     for schema in objects(document):
         part = schema["properties"].get("symbol", {})
         if is_sent(schema) and part.get("type") == "string":
             part["enum"] = MARKETS
+        elif is_sent(schema) and "CustodyAsset" in str(part):
+            schema["properties"]["symbol"] = {"type": "string", "enum": ASSETS}
     for operation in operations(document):
+        names = ASSETS if operation["operationId"] in ABOUT_ASSETS else MARKETS
         for parameter in operation.get("parameters", ()):
             if parameter["name"] == "symbol" and parameter["schema"].get("type") == "string":
-                parameter["schema"]["enum"] = MARKETS
+                parameter["schema"]["enum"] = names
+
+
+def candles_are_asked_for_recent_times(document: Schema, now_s: int) -> None:
+    """Not a difference: almost all that fits into 64 bits is too long ago, or too long."""
+    for parameter in document["paths"]["/api/v1/klines"]["get"]["parameters"]:
+        if parameter["name"] in ("startTime", "endTime"):
+            parameter["schema"]["enum"] = [now_s - 60, now_s]
 
 
 def requests_are_signed_here(document: Schema) -> None:
@@ -147,9 +159,11 @@ def nothing_else_is_sent(document: Schema) -> None:
 def only_what_limit_orders_need(document: Schema) -> None:
     """Not a difference: most of what may be sent with an order excludes something else."""
     payload = document["components"]["schemas"]["OrderExecutePayload"]
-    kept = ("clientId", "orderType", "postOnly", "price", "quantity", "side", "symbol", "timeInForce")
+    kept = ("clientId", "orderType", "postOnly", "price", "quantity", "side", "symbol")
     payload["properties"] = {name: payload["properties"][name] for name in kept}
     payload["properties"]["orderType"] = {"type": "string", "enum": ["Limit"]}
+    payload["properties"]["price"] = {"type": "string", "enum": ["149.5", "150"]}
+    payload["properties"]["quantity"] = {"type": "string", "enum": ["0.01", "1"]}
     payload["required"] = ["orderType", "price", "quantity", "side", "symbol"]
 
 
@@ -232,6 +246,8 @@ class Session:
         self._examples = examples
         self._http = requests.Session()
         self.statuses: Counter[str] = Counter()
+        self.accepted: Counter[str] = Counter()
+        """Answers with success to what the specification allows, by operation."""
         self.complaints: list[str] = []
 
     def now_ms(self) -> int:
@@ -266,6 +282,7 @@ class Session:
             auth = None if instruction is None else Signature(instruction[1], self.now_ms())
             answer = case.call(base_url=self._url, session=self._http, auth=auth)
             self.statuses[f"{name} {answer.status_code}"] += 1
+            self.accepted[name] += mode is GenerationMode.POSITIVE and 200 <= answer.status_code < 300
             try:
                 case.validate_response(answer, checks=CHECKS)
             except FailureGroup as group:
@@ -286,11 +303,13 @@ def main(rest_url: str, specification: str, examples: str) -> int:
     session = Session(rest_url, int(examples))
     session.run(document, GenerationMode.NEGATIVE)
     symbols_are_mostly_real(document)
+    candles_are_asked_for_recent_times(document, session.now_ms() // 1_000)
     nothing_else_is_sent(document)
     session.run(document, GenerationMode.POSITIVE)
     only_what_limit_orders_need(document)
     session.run(document, GenerationMode.POSITIVE, "execute_order")
     told = {
+        "accepted": session.accepted,
         "complaints": session.complaints,
         "statuses": dict(sorted(session.statuses.items())),
     }
