@@ -282,16 +282,19 @@ def _latest_time_of(message: _Message | KlineUpdate) -> float:
 class _QuickOrderFrame(msgspec.Struct):
     stream: str
     data: OrderUpdate
+    error: Any = None
 
 
 class _QuickBalanceFrame(msgspec.Struct):
     stream: str
     data: BalanceUpdate
+    error: Any = None
 
 
 class _QuickPositionFrame(msgspec.Struct):
     stream: str
     data: PositionUpdate
+    error: Any = None
 
 
 _Read = Callable[[str], _QuickOrderFrame | _QuickBalanceFrame | _QuickPositionFrame]
@@ -319,7 +322,7 @@ def quick_account_message(text: str, latest_time_us: int) -> OrderUpdate | Balan
     except UNREADABLE:
         return None
     message = frame.data
-    if frame.stream != stream:
+    if frame.stream != stream or frame.error is not None:
         return None
     if message.event_time_us > latest_time_us or (message.engine_time_us or 0) > latest_time_us:
         return None

@@ -21,7 +21,7 @@ import msgspec
 
 from backpack_connector.protocol.depth import DepthSequence, Verdict
 from backpack_connector.protocol.enums import Side
-from backpack_connector.protocol.errors import BackpackError, ConfigurationError
+from backpack_connector.protocol.errors import BackpackError, ConfigurationError, shown
 from backpack_connector.protocol.messages import DepthUpdate, MarkPriceUpdate, PublicTrade, parse_message
 from backpack_connector.protocol.models import DepthSnapshot
 from backpack_connector.protocol.units import MICROSECONDS_PER_SECOND, decimal_from_text
@@ -108,13 +108,20 @@ class Tape:
         """
         rows = {row.symbol: row for row in packaged}
         for symbol, price in self.prices.items():
-            listing = self._listings.get(symbol)
-            if listing is None and symbol in rows:
-                listing = rows[symbol].listing
-            if listing is None:
-                raise ConfigurationError(f"The tape {self.options.path} does not describe the market {symbol}.")
-            rows[symbol] = instrument_of(listing, price)
+            packaged_listing = rows[symbol].listing if symbol in rows else None
+            instrument = _instrument(self._listings.get(symbol), price) or _instrument(packaged_listing, price)
+            if instrument is None:
+                raise ConfigurationError(f"The tape {self.options.path} does not describe the market {shown(symbol)}.")
+            rows[symbol] = instrument
         return list(rows.values())
+
+
+def _instrument(listing: Any, price: Decimal) -> Instrument | None:
+    """Return the instrument that a row of /markets describes, or None when it does not."""
+    try:
+        return instrument_of(listing, price)
+    except (*_UNREADABLE, TypeError, KeyError):
+        return None
 
 
 def _listings(row: TapeRow) -> dict[str, Mapping[str, Any]]:
@@ -140,6 +147,7 @@ def _middle(row: TapeRow) -> Decimal | None:
     """Return the middle of a snapshot's best prices, or None without both sides."""
     try:
         book = _snapshot(row)
+        _levels(book)  # figures that cannot be make no middle
         return (decimal_from_text(book.bids[-1][0]) + decimal_from_text(book.asks[0][0])) / 2
     except (*_UNREADABLE, IndexError):
         return None

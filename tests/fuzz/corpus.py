@@ -1,9 +1,11 @@
 """Give each target inputs to begin with: what the samples hold, and what is odd in itself."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from backpack_connector.protocol.operations import OPERATIONS
 from tests.fuzz.mutations import unexpected_values
@@ -94,12 +96,30 @@ def _journals() -> Iterator[bytes]:
     yield b"\n".join(texts)
 
 
+def _tapes() -> Iterator[bytes]:
+    listing, depth = body("get_market.btc_perpetual.200"), body("get_depth.200")
+    query = {"symbol": listing["symbol"]}
+    lines: list[Any] = [
+        {"tape": 1, "source": "https://api.backpack.exchange", "symbols": [listing["symbol"]], "startedUs": 1},
+        {"t": 1, "operation": "get_markets", "query": {}, "body": [listing]},
+        {"t": 2, "operation": "get_depth", "query": query, "body": depth},
+        {"t": 3, "stream": "depth", "data": frame("depth")["data"]},
+        {"t": 4, "note": "end"},
+    ]
+    texts = [encoded(line) for line in lines]
+    yield texts[0]
+    yield b"\n".join(texts)
+    yield gzip.compress(b"\n".join([*texts, b""]), mtime=0)
+    yield gzip.compress(texts[0] + b"\n", mtime=0) + gzip.compress(b"\n".join(texts[1:]), mtime=0)[:-9]
+
+
 _INPUTS = {
     "client_answer": _client_answers,
     "client_frame": _frames,
     "client_input": _client_inputs,
     "order_options": _options,
     "journal_file": _journals,
+    "tape_file": _tapes,
     "rest_answer": _answers,
     "stream_frame": _frames,
     "connect_input": _keys,

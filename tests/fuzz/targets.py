@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -32,7 +33,7 @@ from backpack_connector.protocol.depth import DepthSequence
 from backpack_connector.protocol.endpoints import endpoint
 from backpack_connector.protocol.enums import MarketType
 from backpack_connector.protocol.errors import BackpackError, ConfigurationError, RequestError, error_from_answer, shown
-from backpack_connector.protocol.messages import DepthUpdate, decoded_frame, parse_message
+from backpack_connector.protocol.messages import DepthUpdate, decoded_frame, parse_message, quick_account_message
 from backpack_connector.protocol.operations import OPERATIONS, checked_fields, checked_orders, read_result
 from backpack_connector.protocol.rest import build_request, read_response, read_server_time
 from backpack_connector.protocol.signing import Credentials, generate_key_pair, is_signed_by
@@ -42,11 +43,15 @@ from backpack_connector.protocol.wire import WireStruct, read
 from backpack_connector.simulator.control import read_advance, read_index_price
 from backpack_connector.simulator.faults_kinds import read_faults
 from backpack_connector.simulator.refusals import ParseFailure, Refusal
+from backpack_connector.simulator.replay import Tape, TapeOptions
 from backpack_connector.simulator.request_forms import Query, decode_body, read_new_order
 from backpack_connector.simulator.websocket import StreamError, _read_command, check_stream
+from backpack_connector.tape_files import TapeReader, TapeRow
 
 LONGEST_MESSAGE = 700
 MOST_DIGITS = 100
+LATEST_US = 1_800_000_000_000_000
+"""Private messages that are dated later are refused; those of the samples are not."""
 KEY, SECRET = generate_key_pair(bytes(range(32)))
 
 
@@ -177,9 +182,10 @@ def read_snapshot(body: Any) -> None:
 
 
 def read_text_of_frame(text: str) -> None:
-    """Read the text of a frame as the book listener does: the quick way finds nothing that the slow one denies."""
+    """Read the text of a frame as the listeners do: the quick ways find nothing that the slow one denies."""
     frame = decoded_frame(text)
     read_frame(frame)
+    check_quick_message(text, frame)
     try:
         quick = read_quick_depth_frame(text)
     except UNREADABLE:
@@ -192,6 +198,18 @@ def read_text_of_frame(text: str) -> None:
     for name, levels in (("a", quick.data.asks), ("b", quick.data.bids)):
         numbers = [(float(price), float(size)) for price, size in frame["data"][name]]
         demand(numbers == [(level.price, level.amount) for level in levels], "other levels")
+
+
+def check_quick_message(text: str, frame: Any) -> None:
+    """Demand that a private message is read the quick way as `parse_message` reads it, or not at all."""
+    quick = quick_account_message(text, LATEST_US)
+    if quick is None:
+        return
+    try:
+        careful = parse_message(frame, units.seconds_from_us(LATEST_US))
+    except BackpackError as error:
+        raise Violation(f"a message that cannot be read is read the quick way: {error}") from error
+    demand(type(careful) is type(quick) and careful == quick, "another message the quick way")
 
 
 def read_failure(status: int, body: Any) -> None:
@@ -351,6 +369,21 @@ def journal_file(data: bytes) -> None:
         os.close(descriptor)
 
 
+def tape_file(data: bytes) -> None:
+    """A tape, packed or not, as a crash or a full disk may leave it."""
+    descriptor = os.memfd_create("tape")
+    path = Path(f"/proc/self/fd/{descriptor}")
+    try:
+        os.write(descriptor, data)
+        for row in TapeReader(path).rows():
+            demand(isinstance(row, TapeRow), "a row of another kind")
+        Tape(TapeOptions(path)).instruments([])
+    except ConfigurationError as error:
+        check_error(error)
+    finally:
+        os.close(descriptor)
+
+
 def client_answer(data: bytes) -> None:
     """The body of an answer, as the client reads it; the first byte says of which operation."""
     operation_id = _operation_of(data)
@@ -401,6 +434,7 @@ _ALL = (
     small_texts,
     order_options,
     journal_file,
+    tape_file,
     simulator_request,
     simulator_frame,
 )

@@ -1,16 +1,19 @@
 """Every target of the fuzzer, for a moment: its first inputs, these cut and mixed at random, and what once broke it."""
 
 import importlib.util
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.fuzz import __main__ as command
 from tests.fuzz import targets
 from tests.fuzz.corpus import inputs_of
 from tests.fuzz.targets import TARGETS, Violation
+from tests.protocol.samples import frame
 
 REGRESSIONS = sorted(path for path in command.REGRESSIONS.iterdir() if path.name.startswith(tuple(TARGETS)))
 IS_GUIDED = importlib.util.find_spec("atheris") is not None
@@ -80,3 +83,31 @@ def test_targets_notice_a_secret_in_a_message(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(targets, "Credentials", telling)
     with pytest.raises(Violation, match="a message with a secret"):
         TARGETS["connect_input"](b"a long enough key\0a long enough secret")
+
+
+PRIVATE = ("order_update.market_fill", "balance_update", "position_update.initial_short")
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+def test_targets_notice_a_private_message_that_the_quick_way_reads_otherwise(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = json.dumps(frame(name))
+    quick = targets.quick_account_message(text, targets.LATEST_US)
+    assert quick is not None, "the target compares nothing"
+    monkeypatch.setattr(targets, "quick_account_message", lambda *_: replace(quick, event_time_us=1))
+    with pytest.raises(Violation, match="another message"):
+        TARGETS["stream_frame"](text.encode())
+    monkeypatch.setattr(targets, "quick_account_message", lambda *_: quick)
+    with pytest.raises(Violation, match="cannot be read"):
+        TARGETS["stream_frame"](text.replace('"stream"', '"streams"').encode())
+
+
+def test_targets_notice_a_tape_that_lets_something_else_escape(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("symbol")
+
+    monkeypatch.setattr("backpack_connector.simulator.replay.read", broken)
+    whole = next(data for data in inputs_of("tape_file") if b"get_depth" in data)
+    with pytest.raises(KeyError):
+        TARGETS["tape_file"](whole)

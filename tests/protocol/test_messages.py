@@ -308,6 +308,14 @@ def test_a_word_inside_an_order_update_does_not_make_it_another_message() -> Non
     assert quick_account_message(text, 10**17) == parse_message(content) is not None
 
 
+@pytest.mark.parametrize("name", ["order_update.market_fill", "balance_update", "position_update.initial_short"])
+def test_an_error_beside_a_private_message_is_for_the_careful_reader(name: str) -> None:
+    content = {"error": {"code": 4005, "message": "Invalid signature"}, **frame(name)}
+    assert isinstance(parse_message(content), messages.ErrorFrame)
+    assert quick_account_message(json.dumps(content, separators=(",", ":")), 10**17) is None
+    assert quick_account_message(json.dumps({**content, "error": None}), 10**17) == parse_message(frame(name))
+
+
 ODD = ["NaN", "sNaN", "Infinity", "1e30", "1e-61", "1e999999999", "1e-999999999", "0e999999999", "-1", "x"]
 
 

@@ -246,8 +246,30 @@ def test_an_impossible_speed_is_refused(speed: float) -> None:
 def test_a_tape_without_a_book_or_of_an_unknown_market_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="has no order book"):
         Play(tmp_path, [trade("1", "1")])
-    with pytest.raises(ConfigurationError, match="does not describe the market NEW_USDC"):
+    with pytest.raises(ConfigurationError, match="does not describe the market 'NEW_USDC'"):
         Play(tmp_path, [snapshot(1, [("1", "1")], [("2", "1")], "NEW_USDC")], symbols=("NEW_USDC",))
+
+
+@pytest.mark.parametrize("field", ["openInterestLimit", "orderBookState", "filters"])
+@pytest.mark.parametrize("value", [None, "odd", "1e999999999"])
+def test_a_market_that_the_tape_describes_oddly_is_the_packaged_one_or_refused(
+    tmp_path: Path, field: str, value: str | None
+) -> None:
+    (own,) = (row for row in load_instruments() if row.symbol == SYMBOL)
+    for symbol in (SYMBOL, "NEW_USDC"):
+        listing = {**own.listing, "symbol": symbol, field: value}
+        rows = [{"operation": "get_markets", "query": {}, "body": [listing]}]
+        rows.append(snapshot(1, [("150", "1")], [("151", "1")], symbol))
+        if symbol == SYMBOL:
+            assert Play(tmp_path, rows).exchange.markets[SYMBOL].instrument.tick_size == own.tick_size
+        else:
+            with pytest.raises(ConfigurationError, match="does not describe the market 'NEW_USDC'"):
+                Play(tmp_path, rows, symbols=(symbol,))
+
+
+def test_a_first_book_with_figures_that_cannot_be_is_no_first_book(tmp_path: Path) -> None:
+    odd = snapshot(5, [("9e999999", "1")], [("9e999999", "1")])
+    assert Play(tmp_path, [odd, FIRST]).exchange.markets[SYMBOL].instrument.seed_price == Decimal("150.5")
 
 
 def test_a_users_order_meets_the_tape(tmp_path: Path) -> None:
