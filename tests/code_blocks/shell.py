@@ -37,6 +37,11 @@ SUBSTITUTIONS: Sequence[Substitution] = (
         r"\1 --simulator",
         "no test talks to the real exchange",
     ),
+    Substitution(
+        r"^(backpack capture .*) --seconds \d+$",
+        r'\1 --seconds 3 --url "$BACKPACK_SIMULATOR_URL"',
+        "no test talks to the real exchange, or waits for an hour",
+    ),
     Substitution(r"^(backpack (?:simulate|serve))\b", r"\1 --port 0", "tests use free ports"),
     Substitution(r"^(backpack simulate .*) --open\b", r"\1", "a test opens no window"),
 )
@@ -56,6 +61,7 @@ EXPECTED: Mapping[str, str] = {
     r"^backpack templates install$": r"\d+ copied",
     r" config rate_oracle_source\.name backpack$": r"value: backpack\n",
     r" config global_token\.global_token_name USDC$": r"value: USDC\n",
+    r"^backpack capture market\.tape\.gz ": r"market\.tape\.gz: [1-9]\d* frames .*, [1-9]\d* snapshots",
     r"^backpack order list --format json$": r"\[",
     r"^backpack order create .*--dry-run$": r"orderExecute|/api/v1/order",
     r"generate_key_pair": r"^\S{43}=\n\S{43}=\n$",

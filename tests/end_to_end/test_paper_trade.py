@@ -1,6 +1,7 @@
-"""Paper trading with Backpack's real order book, by Hummingbot's own V1 market maker in its real engine."""
+"""Paper trading: spot with the real order book, by Hummingbot's own V1 market maker; a perpetual on a tape."""
 
 import re
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -11,12 +12,15 @@ import pytest
 
 pytest.importorskip("hummingbot")
 
-from backpack_connector.demo.bots import SPOT_BOT
+from backpack_connector.demo.bots import PERPETUAL_BOT, SPOT_BOT
+from backpack_connector.demo.home import find_templates
 from tests.end_to_end.place import Place, place_for, wait_for
+from tests.simulator.tapes.build import TAPE
 
 pytestmark = pytest.mark.timeout(180)
 
 EXCHANGE = "backpack_simulator_paper_trade"
+BEST_ASK = Decimal("86781.5")  # of the tape, as it stays; the simulator on its own is elsewhere
 START = {"SOL": Decimal(10), "USDC": Decimal(1000)}
 PAPER = f"""
 paper_trade:
@@ -68,3 +72,38 @@ def test_paper_orders_are_filled_from_the_real_book_and_change_the_paper_balance
         wait_for(shows_all_fills, 60, "paper balance that equals the paper fills")
         place.hbot.stop()
         assert place.simulator.api_key not in place.simulator.whole_truth()["accounts"], "no order left this machine"
+
+
+def test_a_perpetual_bot_trades_on_a_tape_at_the_prices_of_its_book(tmp_path: Path) -> None:
+    bot = replace(PERPETUAL_BOT, configuration="backpack_controllers.yml")
+    with place_for(tmp_path.resolve(), bot, ("--tape", str(TAPE), "--loop")) as place:
+        controller = Path("controllers", "generic", "backpack_twap.py")
+        (place.home.folder / controller).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(find_templates() / controller, place.home.folder / controller)
+        place.configure(
+            "scripts",
+            bot.configuration,
+            script_file_name="backpack_controllers.py",
+            controllers_config=["twap.yml"],
+        )
+        place.configure(
+            "controllers",
+            "twap.yml",
+            id="twap",
+            controller_name="backpack_twap",
+            controller_type="generic",
+            connector_name=bot.connector,
+            trading_pair="BTC-USDC",
+            action="BUY",
+            total_amount_quote=400,
+            total_duration_seconds=2,
+            order_interval_seconds=2,
+            leverage=2,
+        )
+        place.store_keys()
+        place.start()
+        wait_for(lambda: len(place.truth().fills) == 2, 90, "fill of both parts")
+        assert {fill.price for fill in place.truth().fills} == {BEST_ASK}
+        assert place.truth().positions["BTC-USDC"].amount == sum(fill.amount for fill in place.truth().fills) > 0
+        assert "Traceback" not in place.logged()
+        place.hbot.stop()
