@@ -9,7 +9,6 @@ from typing import Any, Protocol, TypeVar
 
 from .accounts import Account
 from .answers import Answer, Page, Prepared
-from .capital import MAX_DELAY_HOURS
 from .capital_networks import Blockchain
 from .capital_payloads import (
     delay_payload,
@@ -25,6 +24,7 @@ from .payloads import Json
 from .refusals import invalid_request
 from .request_forms import Payload, Query
 from .vaults import key_pair
+from .web_sessions import WebSessions, delay_hours
 
 _ASSET = re.compile(r"[A-Za-z0-9.]{1,40}")
 
@@ -167,6 +167,7 @@ class CapitalControl:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
+        self.web_sessions = WebSessions(exchange)
 
     def deposit(self, value: Any) -> Json:
         """Do `{"account": KEY, "symbol": "USDC", "quantity": "120", "blockchain": "Solana"}`; return the deposit.
@@ -180,7 +181,7 @@ class CapitalControl:
         return deposit_payload(self._exchange.capital.deposit(account, symbol, quantity, blockchain, sender))
 
     def session(self, value: Any) -> Json:
-        """Do `{"account": KEY, "address": {...}, "withdrawalDelayHours": 24}`; return all that is set up.
+        """Do `{"account": KEY, "address": {...}, "withdrawalDelayHours": 24}`; return it all, and the session.
 
         Both settings are optional; the address is `{"blockchain": "Solana", "address": "...",
         "twoFactorRequired": false, "whitelisted": true}`, the last two with these defaults.
@@ -196,6 +197,7 @@ class CapitalControl:
         delay = capital.delay(account)
         return {
             "addressBook": [known_address_payload(row) for row in capital.known_addresses(account)],
+            "session": self.web_sessions.token(account),
             "withdrawalDelay": None if delay is None else delay_payload(delay),
         }
 
@@ -229,9 +231,4 @@ def _known_address(payload: Payload) -> KnownAddress | None:
 
 
 def _delay_hours(payload: Payload) -> int | None:
-    if payload.fields.get("withdrawalDelayHours") is None:
-        return None
-    hours = payload.uint32("withdrawalDelayHours")
-    if hours > MAX_DELAY_HOURS:
-        raise invalid_request(f"The delay must not exceed {MAX_DELAY_HOURS} hours")
-    return hours
+    return None if payload.fields.get("withdrawalDelayHours") is None else delay_hours(payload)

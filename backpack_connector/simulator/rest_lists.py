@@ -8,9 +8,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, localcontext
 from typing import Any
 
-from backpack_connector.protocol.endpoints import ENDPOINTS
 from backpack_connector.protocol.enums import Side
-from backpack_connector.protocol.errors import ErrorCode
 from backpack_connector.protocol.units import decimal_text
 
 from .answers import Answer, page_headers
@@ -19,7 +17,7 @@ from .engine import Exchange
 from .ledger import EXACT
 from .markets import Instrument
 from .payloads import Json
-from .refusals import UNAUTHORIZED, Refusal, invalid_request
+from .refusals import invalid_request
 from .request_forms import Query, is_plain_decimal
 from .stocks import CLOSES, FRIDAY, MONDAY, OPENS, SESSION, is_open, stock_markets
 
@@ -43,7 +41,6 @@ class ListsRest:
             "get_stock_sessions": self.sessions,
             "get_wallets": self.wallets,
             **{operation_id: lambda _: [] for operation_id in _EMPTY_LISTS},
-            **{row.operation_id: _refuse_key for row in ENDPOINTS if row.needs_session},
         }
 
     def wallets(self, _: Query) -> list[Json]:
@@ -125,11 +122,3 @@ def _quantity_filter(instrument: Instrument) -> Json:
         "minQuantity": decimal_text(instrument.min_quantity),
         "stepSize": decimal_text(instrument.step_size),
     }
-
-
-def _refuse_key(_: Query) -> Any:
-    """Answer operations that need a web session: there is none. Source: API §2.2, note 2.
-
-    With which status an API key is refused is not known; 401 is the documented one.
-    """
-    raise Refusal(ErrorCode.UNAUTHORIZED, "Unauthorized", UNAUTHORIZED)

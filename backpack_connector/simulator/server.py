@@ -338,7 +338,11 @@ class Simulator:
             return await self._answer_signed(endpoint, request)
         if not is_from_own_page(request):
             self.pools.count(request.remote or "", endpoint, self._clock())
-        body = self._public.operations[endpoint.operation_id](Query(list(request.query.items())))
+        if endpoint.needs_session:
+            web_sessions = self._capital_control.web_sessions
+            body = web_sessions.answer(endpoint.operation_id, request.headers, await request.read())
+        else:
+            body = self._public.operations[endpoint.operation_id](Query(list(request.query.items())))
         if body is None:
             return web.Response(status=_NO_CONTENT)
         if isinstance(body, str):

@@ -21,6 +21,7 @@ from backpack_connector.protocol.rest import build_request
 from backpack_connector.protocol.signing import Credentials, generate_key_pair
 from backpack_connector.simulator.server import DEPOSIT_PATH, SESSION_PATH, Simulator
 from backpack_connector.simulator.vaults import key_pair
+from backpack_connector.simulator.web_sessions import SESSION_HEADER
 from tests.judges.specification import complaints, documented_headers
 
 Parameters = dict[str, Any] | list[Any] | None
@@ -49,7 +50,15 @@ class Judge:
         self._credentials = [Credentials(*generate_key_pair(bytes([seed]) * 32)) for seed in (41, 42, 43)]
         self._credentials.append(Credentials(*key_pair(1)))
 
-    async def ask(self, operation_id: str, parameters: Parameters = None, *, who: int = 0, status: int = 200) -> Any:
+    async def ask(
+        self,
+        operation_id: str,
+        parameters: Parameters = None,
+        *,
+        who: int = 0,
+        status: int = 200,
+        session: str | None = None,
+    ) -> Any:
         """Return the body of an answer, or None when it is empty or refused."""
         row = endpoint(operation_id)
         request = build_request(
@@ -64,7 +73,7 @@ class Judge:
             self.simulator.rest_url + request.path,
             params=request.query,
             data=request.body,
-            headers=request.headers,
+            headers=request.headers if session is None else {**request.headers, SESSION_HEADER: session},
         ) as response:
             text = await response.text()
             kind = response.headers.get("Content-Type", "")
@@ -81,11 +90,12 @@ class Judge:
             self.rows[operation_id] += len(body)
         return body if status == 200 else None
 
-    async def control(self, path: str, body: dict[str, Any], *, who: int = 0) -> None:
-        """Ask the simulator itself for something that concerns an account."""
+    async def control(self, path: str, body: dict[str, Any], *, who: int = 0) -> Any:
+        """Ask the simulator itself for something that concerns an account; return its answer."""
         named = {"account": self._credentials[who].api_key, **body}
         async with self._session.post(self.simulator.rest_url + path, json=named) as response:
             response.raise_for_status()
+            return await response.json()
 
     @asynccontextmanager
     async def listening(self, *streams: str) -> AsyncIterator[None]:
@@ -264,10 +274,22 @@ async def capital(judge: Judge) -> None:
     await judge.ask("get_deposits", who=1)
     await judge.ask("convert_dust", {})
     await judge.ask("convert_dust", {"symbol": "SOL"}, status=400)
-    for operation in ("get_withdrawal_delay", "create_withdrawal_delay", "update_withdrawal_delay"):
-        # Only a web session may do this (API §2.2, note 2).
-        parameters = None if operation.startswith("get") else {"twoFactorToken": "123456", "withdrawalDelayHours": 24}
-        await judge.ask(operation, parameters, status=401)
+    # Only a web session may do this (API §2.2, note 2).
+    day = {"twoFactorToken": "123456", "withdrawalDelayHours": 24}
+    session = (await judge.control(SESSION_PATH, {}, who=1))["session"]
+    for operation, status, named in (
+        ("get_withdrawal_delay", 401, None),
+        ("create_withdrawal_delay", 401, None),
+        ("update_withdrawal_delay", 401, None),
+        ("get_withdrawal_delay", 204, session),
+        ("update_withdrawal_delay", 404, session),
+        ("create_withdrawal_delay", 200, session),
+        ("create_withdrawal_delay", 409, session),
+        ("update_withdrawal_delay", 200, session),
+        ("get_withdrawal_delay", 200, session),
+    ):
+        parameters = None if operation.startswith("get") else day
+        await judge.ask(operation, parameters, who=1, status=status, session=named)
 
 
 async def borrow_lend(judge: Judge) -> None:

@@ -1,5 +1,6 @@
 """Deposits, withdrawals, dust and vaults over a socket, and the simulator's own levers for them."""
 
+import json
 from decimal import Decimal, localcontext
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from backpack_connector.protocol.signing import Credentials
 from backpack_connector.simulator import Simulator
 from backpack_connector.simulator.ledger import EXACT
+from backpack_connector.simulator.web_sessions import SESSION_HEADER
 from tests.judges.specification import assert_as_specified
 from tests.simulator.streams import Stream
 from tests.simulator.support import Client, same_kind
@@ -66,6 +68,10 @@ async def control(client: Client, what: str, body: Any) -> tuple[int, Any]:
 async def deposit(client: Client, **fields: Any) -> tuple[int, Any]:
     body = {"account": client.key, "blockchain": "Ethereum", "quantity": "120", "symbol": "USDC", **fields}
     return await control(client, "deposit", body)
+
+
+def delay_of(hours: int) -> dict[str, Any]:
+    return {"twoFactorToken": "123456", "withdrawalDelayHours": hours}
 
 
 async def know(client: Client, address: str = ADDRESS, **fields: Any) -> Any:
@@ -148,6 +154,7 @@ async def test_a_withdrawal_goes_through_its_states(simulator: Simulator, opened
 
 async def test_the_owner_sets_addresses_and_the_delay(opened: Client) -> None:
     answer = await know(opened, whitelisted=False)
+    assert answer.pop("session")
     assert answer == {
         "addressBook": [{"address": ADDRESS, "blockchain": "Solana", "twoFactorRequired": False, "whitelisted": False}],
         "withdrawalDelay": None,
@@ -190,8 +197,40 @@ async def test_what_cannot_be_read_is_refused_in_plain_text(opened: Client, fiel
 
 @pytest.mark.parametrize("operation", ["get_withdrawal_delay", "create_withdrawal_delay", "update_withdrawal_delay"])
 async def test_a_key_is_not_enough_for_the_delay(alice: Client, operation: str) -> None:
-    answer = await alice.call(operation, headers=alice.credentials.headers("withdraw", [""], alice.now_ms()))
-    assert answer == (401, {"code": "UNAUTHORIZED", "message": "Unauthorized"})
+    signed = alice.credentials.headers("withdraw", [""], alice.now_ms())
+    for headers in (signed, {**signed, SESSION_HEADER: ""}, {**signed, SESSION_HEADER: alice.key}):
+        answer = await alice.call(operation, headers=headers)
+        assert answer == (401, {"code": "UNAUTHORIZED", "message": "Unauthorized"})
+
+
+async def test_a_web_session_sets_the_delay_of_its_account(opened: Client, bob: Client) -> None:
+    await bob.call("get_balances")
+    bobs = {SESSION_HEADER: (await control(bob, "session", {"account": bob.key}))[1]["session"]}
+    token = (await control(opened, "session", {"account": opened.key}))[1]["session"]
+    assert (await control(opened, "session", {"account": opened.key}))[1]["session"] == token
+    mine, day, week = {SESSION_HEADER: token}, delay_of(24), delay_of(168)
+    assert await opened.call("get_withdrawal_delay", headers=mine) == (204, "")
+    assert (await opened.call("update_withdrawal_delay", week, headers=mine))[0] == 404
+    assert await opened.call("create_withdrawal_delay", day, headers=mine) == (200, "")
+    conflict = {"code": "PRECONDITION_FAILED", "message": "Withdrawal delay already exists"}
+    assert await opened.call("create_withdrawal_delay", week, headers=mine) == (409, conflict)
+    status, delay = await opened.call("update_withdrawal_delay", week, headers=mine)
+    assert_as_specified("update_withdrawal_delay", status, delay)
+    assert (delay["currentWithdrawalDelayHours"], delay["pendingWithdrawalDelayHours"]) == (24, 168)
+    assert await opened.call("get_withdrawal_delay", headers=mine) == (200, delay)
+    assert await opened.call("get_withdrawal_delay", headers=bobs) == (204, "")
+
+
+@pytest.mark.parametrize("operation", ["create_withdrawal_delay", "update_withdrawal_delay"])
+async def test_an_odd_delay_changes_nothing(opened: Client, operation: str) -> None:
+    session = {SESSION_HEADER: (await control(opened, "session", {"account": opened.key}))[1]["session"]}
+    for body in ("not JSON", "[]", json.dumps({**delay_of(1), "twoFactorToken": ""}), json.dumps(delay_of(-1))):
+        status, text = await opened.call(operation, delay_of(1), headers=session, body=body)
+        assert status == 400
+        assert text.startswith("parse request payload error")
+    too_long = json.dumps(delay_of(10**6))
+    assert (await opened.call(operation, delay_of(1), headers=session, body=too_long))[0] == 400
+    assert await opened.call("get_withdrawal_delay", headers=session) == (204, "")
 
 
 async def test_blockchains_without_tokens_have_no_address(alice: Client) -> None:

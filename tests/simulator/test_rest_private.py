@@ -240,7 +240,9 @@ async def test_there_are_no_loans_and_no_positions(alice: Client) -> None:
 
 
 async def test_every_operation_is_there(simulator: Simulator) -> None:
-    answered = {*simulator._public.operations, *simulator._private.queries, *simulator._private.bodies}
+    sessions = simulator._capital_control.web_sessions
+    private = simulator._private
+    answered = {*simulator._public.operations, *private.queries, *private.bodies, *sessions.operations}
     assert {row.operation_id for row in ENDPOINTS} - answered == set()
 
 
