@@ -10,7 +10,7 @@ import typer
 
 from backpack_connector import hosts
 from backpack_connector.client.credentials import API_KEY_VARIABLE, SECRET_KEY_VARIABLE, Found, find_credentials
-from backpack_connector.protocol.errors import BackpackError, ConfigurationError
+from backpack_connector.protocol.errors import BackpackError, ConfigurationError, NoAnswer, RequestError
 from backpack_connector.protocol.signing import Credentials
 
 if TYPE_CHECKING:
@@ -116,11 +116,35 @@ def confirm_withdrawal(question: str, url: str) -> None:
     typer.confirm(f"{question} at {url}?", abort=True, err=True)
 
 
+_NO_ANSWER = "See whether you are connected, and `backpack doctor`."
+_BY_CLASS = {
+    "AuthenticationRefused": "Look at `backpack config get`, and at what the key may do on the website.",
+    "ClockSkew": "See `backpack doctor`, which compares the clocks.",
+    "InsufficientFunds": "See `backpack account balances` and `backpack account max-order`.",
+    "OrderNotFound": "It may have ended: see `backpack order history`.",
+    "OutcomeUnknown": "See `backpack order list` and `backpack order history`.",
+    "RateLimited": "An account has 2000 requests a minute, and 30 of those that ask for a past time; wait a minute.",
+    "Unavailable": "See `backpack system status`, and try again later.",
+}
+_BY_CODE = {
+    "INVALID_ASSET": "See `backpack market assets`; capitals count.",
+    "INVALID_TWO_FACTOR_CODE": "Only an address on the account's list that needs no second factor can be withdrawn to "
+    "from here: add it on the website.",
+}
+_BY_WORDS = {
+    "market symbol": "See `backpack market list`; names are written as there, such as SOL_USDC, and capitals count.",
+    "`blockchain`": "Networks are written like Solana or Ethereum; `backpack market assets --format json` has all.",
+    "failed to parse": "See the command's --help for how it is written.",
+}
+
+
 def advice(error: BackpackError) -> str:
     """Return what to do about an error, as one more sentence, or nothing."""
-    return {
-        "AuthenticationRefused": " Look at `backpack config get`, and at what the key may do on the website.",
-        "InsufficientFunds": " See `backpack account balances` and `backpack account max-order`.",
-        "OrderNotFound": " It may have ended: see `backpack order history`.",
-        "OutcomeUnknown": " See `backpack order list` and `backpack order history`.",
-    }.get(type(error).__name__, "")
+    if isinstance(error, NoAnswer):
+        is_here = any(name in str(error) for name in _LOCAL)
+        text = "If the simulator does not run, `backpack simulate` starts it." if is_here else _NO_ANSWER
+    else:
+        code, words = (error.code or "", error.message) if isinstance(error, RequestError) else ("", "")
+        by_words = (text for part, text in _BY_WORDS.items() if part in words.lower())
+        text = _BY_CODE.get(code) or _BY_CLASS.get(type(error).__name__) or next(by_words, "")
+    return f" {text}" if text else ""

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from backpack_connector.cli.main import run
+from backpack_connector.cli.session import advice
+from backpack_connector.protocol import errors
 from tests.cli.conftest import Shown
 
 ORDER = "order create SOL_USDC buy limit --quantity 1 --price 100"
@@ -103,7 +105,9 @@ def test_without_keys_it_is_said_how_to_configure_them(
 
 def test_an_exchange_that_is_not_there(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["market", "depth", "SOL_USDC", "--url", "http://127.0.0.1:9"]) == 1
-    assert capsys.readouterr().err.startswith("get_depth: no answer from the exchange: Cannot connect")
+    said = capsys.readouterr().err
+    assert said.startswith("get_depth: no answer from the exchange: Cannot connect")
+    assert said.endswith("If the simulator does not run, `backpack simulate` starts it.\n")
 
 
 def test_refusals_say_what_to_do_next(command: Shown) -> None:
@@ -113,7 +117,39 @@ def test_refusals_say_what_to_do_next(command: Shown) -> None:
     poor = command("order", "create", "SOL_USDC", "buy", "limit", "--quantity", "100000", "--price", "100")
     assert poor.code == 1
     assert poor.err.endswith("See `backpack account balances` and `backpack account max-order`.\n")
-    assert command("market", "info", "NOPE_USDC").code == 1
+    for words, sentence in (
+        (
+            "market info sol_usdc",
+            "See `backpack market list`; names are written as there, such as SOL_USDC, and capitals",
+        ),
+        ("market klines NOPE_USDC 1m", "See `backpack market list`;"),
+        ("capital deposit-address Foo", "Networks are written like Solana or Ethereum;"),
+    ):
+        refused = command(*words.split())
+        assert (refused.code, refused.out, refused.err.count("\n")) == (1, "", 1)
+        assert f". {sentence}" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (errors.NoAnswer("Cannot connect to host api.backpack.exchange:443"), " See whether you are connected,"),
+        (errors.RateLimited("Too many requests"), " An account has 2000 requests a minute, and 30 of those"),
+        (errors.Unavailable("Maintenance"), " See `backpack system status`"),
+        (errors.ClockSkew("Request has expired"), " See `backpack doctor`"),
+        (
+            errors.Refused("Two factor token is required", code="INVALID_TWO_FACTOR_CODE"),
+            " Only an address on the account's list",
+        ),
+        (errors.InvalidRequest("No such asset", code="INVALID_ASSET"), " See `backpack market assets`"),
+        (errors.InvalidRequest("failed to parse `side`"), " See the command's --help"),
+        (errors.OrderRejected("Price is too far from the last active price"), ""),
+        (errors.ConfigurationError("There is no market symbol."), ""),
+    ],
+)
+def test_every_error_that_can_be_mended_has_an_advice(error: errors.BackpackError, sentence: str) -> None:
+    assert advice(error).startswith(sentence)
+    assert (advice(error) == "") is (sentence == "")
 
 
 @pytest.mark.parametrize(
