@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from backpack_connector.cli.session import checked
 from backpack_connector.client.capture import Capture, CaptureOptions, CaptureReport
 from backpack_connector.hosts import checked_url
 from backpack_connector.protocol.errors import BackpackError, ConfigurationError
@@ -16,13 +17,14 @@ from backpack_connector.protocol.errors import BackpackError, ConfigurationError
 def run_capture(*, path: str, symbols: Sequence[str], seconds: float | None, url: str, replaces: bool) -> None:
     """Record until the time is up or somebody interrupts, and say what is on the tape.
 
-    Raises:   BackpackError for what cannot be recorded.
+    Raises:   a usage error for a market, a file or an address that cannot be used; BackpackError for what cannot be
+              recorded.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     names = [name.strip() for text in symbols for name in text.split(",") if name.strip()]
-    options = CaptureOptions(Path(path), names, checked_url(url, "--url"), replaces)
+    options = CaptureOptions(Path(path), names, checked(lambda: checked_url(url, "--url")), replaces)
     try:
-        report = asyncio.run(_capture(options, seconds))
+        report = checked(lambda: asyncio.run(_capture(options, seconds)))
     except BackpackError:
         raise
     except OSError as error:

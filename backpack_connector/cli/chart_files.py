@@ -35,6 +35,13 @@ def check_target(path: Path, *, replaces: bool) -> None:
         raise ConfigurationError(f"There is no folder {path.parent}.")
     if path.exists() and not replaces:
         raise ConfigurationError(f"{path} exists already; --force replaces it.")
+
+
+def check_library(path: Path) -> None:
+    """Refuse a PNG where matplotlib is missing.
+
+    Raises:   ConfigurationError.
+    """
     if path.suffix.lower() == ".png" and importlib.util.find_spec("matplotlib") is None:
         raise ConfigurationError(NO_PNG)
 

@@ -82,12 +82,13 @@ def _output(form: Any, save: str | None, force: bool, width: int | None, height:
     output = Output(form, save, force, max(shown, 2 * LEAST_COLUMNS), height)
     path = output.path
     if path is not None:
-        from backpack_connector.cli.chart_files import check_kind, check_target
+        from backpack_connector.cli.chart_files import check_kind, check_library, check_target
 
         if form != "table":
             raise UsageError("Give either --save or --format, not both.")
         checked(lambda: check_kind(path))
-        check_target(path, replaces=force)
+        checked(lambda: check_target(path, replaces=force))
+        check_library(path)
     return output
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from backpack_connector.cli.output import FormatOption, print_answer
-from backpack_connector.cli.session import required_keys
+from backpack_connector.cli.session import ask, required_keys
 from backpack_connector.client.credentials import clear_credentials, credentials_file, masked, store_credentials
 
 app = typer.Typer(name="config", rich_markup_mode=None, add_completion=False)
@@ -41,5 +41,5 @@ def clear(
 ) -> None:
     """Forget the API key that was kept."""
     if sys.stdin.isatty() and not yes:
-        typer.confirm(f"Remove {credentials_file()}?", abort=True, err=True)
+        ask(f"Remove {credentials_file()}?")
     print("The key is forgotten." if clear_credentials() else "There was no key to forget.")

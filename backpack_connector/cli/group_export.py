@@ -218,7 +218,7 @@ def _export(
 ) -> None:
     path = Path(file).expanduser()
     checked(lambda: check_name(path))
-    check_target(path, replaces=replaces)
+    checked(lambda: check_target(path, replaces=replaces))
     credentials = credentials_for(is_signed=endpoint(operation_id).is_signed)
 
     async def use(client: "BackpackClient") -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from backpack_connector import hosts
+from backpack_connector.cli.session import base_url, checked
 from backpack_connector.client.rest import BackpackClient
 from backpack_connector.guard.check import check
 from backpack_connector.guard.reports import Reports
@@ -40,20 +40,20 @@ def run_guard(
 ) -> None:
     """Guard until interrupted, or look once.
 
-    Raises:   ConfigurationError with one sentence for input that makes no sense.
+    Raises:   a usage error with one sentence for input that makes no sense; ConfigurationError for keys.
     """
     options = Options(
-        folder=_folder(journal),
+        folder=checked(lambda: _folder(journal)),
         heartbeat_s=heartbeat_s,
-        max_loss=_amount(max_loss),
+        max_loss=checked(lambda: _amount(max_loss)),
         markets=markets,
         is_exclusive=is_exclusive,
         is_dry_run=is_dry_run,
         stops_bots=stops_bots,
     )
-    base_url = _url(url, uses_simulator)
+    address = base_url(url, uses_simulator)
     credentials = _credentials()
-    if asyncio.run(_run(options, base_url, credentials, checks_only=checks_only, as_json=as_json)):
+    if asyncio.run(_run(options, address, credentials, checks_only=checks_only, as_json=as_json)):
         raise typer.Exit(WOULD_ACT)
 
 
@@ -95,14 +95,6 @@ def _amount(text: str | None) -> Decimal | None:
     if amount <= 0:
         raise ConfigurationError(f"The largest loss must be an amount of USDC above zero such as 250, not {text!r}.")
     return amount
-
-
-def _url(url: str | None, uses_simulator: bool) -> str:
-    if url is not None and uses_simulator:
-        raise ConfigurationError("Give either --url or --simulator, not both.")
-    if uses_simulator:
-        return hosts.simulator_url()
-    return hosts.REST_URL if url is None else hosts.checked_url(url, "--url")
 
 
 def _credentials() -> Credentials:

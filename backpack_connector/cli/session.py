@@ -33,6 +33,10 @@ _T = TypeVar("_T")
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
+class Declined(BackpackError):
+    """Something that was not done, because its user said no."""
+
+
 def base_url(url: str | None, is_simulator: bool) -> str:
     """Return the address that a command talks to.
 
@@ -99,21 +103,30 @@ def checked(check: Callable[[], _T]) -> _T:
 def confirm(question: str, *, yes: bool, url: str) -> None:
     """Ask on a terminal before something real is done; on this machine, with --yes, or without a terminal, do not.
 
-    Raises:   typer.Abort when the answer is no.
+    Raises:   Declined when the answer is no.
     """
     if yes or is_local(url) or not sys.stdin.isatty():
         return
-    typer.confirm(f"{question} at {url}?", abort=True, err=True)
+    ask(f"{question} at {url}?")
 
 
 def confirm_withdrawal(question: str, url: str) -> None:
     """Ask before money leaves, always, and on a terminal only: nothing that runs by itself may answer.
 
-    Raises:   typer.Abort when the answer is no; a usage error without a terminal.
+    Raises:   Declined when the answer is no; a usage error without a terminal.
     """
     if not sys.stdin.isatty():
         raise UsageError("A withdrawal is confirmed on a terminal, by you. There is no option to leave that out.")
-    typer.confirm(f"{question} at {url}?", abort=True, err=True)
+    ask(f"{question} at {url}?")
+
+
+def ask(question: str) -> None:
+    """Ask on a terminal.
+
+    Raises:   Declined when the answer is no.
+    """
+    if not typer.confirm(question, err=True):
+        raise Declined("Nothing was done: you said no.")
 
 
 _NO_ANSWER = "See whether you are connected, and `backpack doctor`."

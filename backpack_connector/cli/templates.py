@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 from pathlib import Path
 
+from backpack_connector.cli.session import UsageError
 from backpack_connector.protocol.errors import ConfigurationError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -15,11 +16,11 @@ _FOLDERS = ("scripts", "controllers", "strategies")
 def install_templates(folder: str | None) -> None:
     """Copy all templates, and print what was done with each.
 
-    Raises:   ConfigurationError when there is no such folder, no Hummingbot or no template.
+    Raises:   a usage error when there is no such folder; ConfigurationError without Hummingbot or templates.
     """
     home = _hummingbot_folder() if folder is None else Path(folder)
     if not home.is_dir():
-        raise ConfigurationError(f"There is no folder {home}.")
+        raise UsageError(f"There is no folder {home}.")
     copied = kept = 0
     for source, relative in _templates():
         target = home / relative

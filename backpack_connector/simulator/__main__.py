@@ -27,7 +27,7 @@ from .sequencer import DEFAULT_TAKER_DELAY_S
 from .server import DEFAULT_HOST, DEFAULT_PORT, Simulator, serve
 
 _SEED_BYTES = 32
-_FAILURE = 1
+_FAILURE, _WRONG_OPTIONS = 1, 2
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def run(options: Options) -> int:
         )
         faults = _faults(options.faults_file)
     except ConfigurationError as error:
-        return _fail(str(error))
+        _complain(str(error))
+        return _WRONG_OPTIONS
     ready_text = _json_text if options.prints_json else _plain_text
 
     def on_ready() -> None:

@@ -24,14 +24,17 @@ Prices and quantities are plain numbers with a point; times are UTC, such as `20
 | option | of which commands | meaning |
 |---|---|---|
 | `--format table\\|json\\|csv` | all that print an answer | JSON is what the exchange said; a table fits the terminal |
+| `--json` | `status`, `market watch`, `guard`, `serve`, `simulate`, instead of `--format` | JSON, one line each time |
 | `--url URL`, `--simulator` | all that talk to the exchange | another address; the local simulator |
 | `--dry-run` | all that change something | print the signed request, and do not send it |
 | `--yes`, `-y` | all that change something, but cancels and `capital withdraw` | do not ask for confirmation |
 | `--all` | lists with pages | read page after page, to the end or to `--limit` rows |
 
 Exit codes: 0 done; 1 the exchange or the command refused it, or it is not known what became of it; 2 the command line
-is wrong, and nothing was sent. Errors are one sentence on the standard error. On a terminal, whatever changes something
-on the real exchange is confirmed first, except cancels; a withdrawal always, and by a person only.
+is wrong, or names a file or folder that cannot be used, and nothing was sent; 3 `guard --check` would cancel; 130
+interrupted with Ctrl-C. A question that is answered with no ends with 1. Errors are one sentence on the standard error.
+On a terminal, whatever changes something on the real exchange is confirmed first, except cancels; a withdrawal always,
+and by a person only.
 """
 
 

@@ -100,15 +100,15 @@ async def test_it_stops_when_the_time_is_up(simulator: Simulator, tmp_path: Path
     ("arguments", "sentence", "code"),
     [
         (["capture"], "Missing argument 'FILE'.", 2),
-        (["capture", "x", "--symbols", "A", "--url", "ftp://x"], "--url must be a URL such as", 1),
-        (["capture", "{file}", "--symbols", "A", "--url", "http://127.0.0.1:1"], "exists already", 1),
+        (["capture", "x", "--symbols", "A", "--url", "ftp://x"], "--url must be a URL such as", 2),
+        (["capture", "{file}", "--symbols", "A", "--url", "http://127.0.0.1:1"], "exists already", 2),
         (["capture", "new", "--symbols", "A", "--url", "http://127.0.0.1:1"], "no answer from the exchange", 1),
-        (["capture", "new", "--symbols", ",", "--url", "http://127.0.0.1:1"], "Name at least one market", 1),
-        (["simulate", "--tape", "none"], "The tape none cannot be read: No such file or directory.", 1),
-        (["simulate", "--tape", "{file}"], "is no tape; `backpack capture` makes one.", 1),
-        (["simulate", "--state", "{file}"], "The state cannot be kept in file: File exists.", 1),
-        (["simulate", "--loop"], "There is no tape to loop or to speed up; name one with --tape.", 1),
-        (["simulate", "--tape", "{file}", "--speed", "0"], "The speed must be from 0.01 to 1000", 1),
+        (["capture", "new", "--symbols", ",", "--url", "http://127.0.0.1:1"], "Name at least one market", 2),
+        (["simulate", "--tape", "none"], "The tape none cannot be read: No such file or directory.", 2),
+        (["simulate", "--tape", "{file}"], "is no tape; `backpack capture` makes one.", 2),
+        (["simulate", "--state", "{file}"], "The state cannot be kept in file: File exists.", 2),
+        (["simulate", "--loop"], "There is no tape to loop or to speed up; name one with --tape.", 2),
+        (["simulate", "--tape", "{file}", "--speed", "0"], "The speed must be from 0.01 to 1000", 2),
     ],
 )
 def test_mistakes_are_one_sentence(

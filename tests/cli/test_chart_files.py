@@ -116,7 +116,7 @@ def test_the_command_writes_a_picture(command: Shown, tmp_path: Path) -> None:
     assert (result.code, result.out) == (0, f"The chart is in {path}.\n")
     ElementTree.fromstring(path.read_text())
     again = command(*words)
-    assert (again.code, again.err) == (1, f"{path} exists already; --force replaces it.\n")
+    assert (again.code, again.err) == (2, f"{path} exists already; --force replaces it.\n")
     assert command(*words, "--force").code == 0
 
 
@@ -124,7 +124,7 @@ def test_the_command_writes_a_picture(command: Shown, tmp_path: Path) -> None:
     ("words", "code", "said"),
     [
         (["--save", "x.jpg"], 2, "--save takes a file that ends in .svg or .png, not 'x.jpg'.\n"),
-        (["--save", "/no/such/folder/x.svg"], 1, "There is no folder /no/such/folder.\n"),
+        (["--save", "/no/such/folder/x.svg"], 2, "There is no folder /no/such/folder.\n"),
         (["--save", "x.svg", "--format", "json"], 2, "Give either --save or --format, not both.\n"),
     ],
 )

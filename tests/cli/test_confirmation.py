@@ -84,7 +84,8 @@ def test_a_withdrawal_is_always_confirmed_on_a_terminal(command: Shown, exchange
     assert without.err.startswith("A withdrawal is confirmed on a terminal, by you.")
     assert command(*WITHDRAWAL, "--yes").err == "No such option: --yes.\n"
     code, screen = on_a_terminal(WITHDRAWAL, "n", exchange, home)
-    assert code != 0
+    assert code == 1
+    assert screen.endswith("Nothing was done: you said no.\n")
     assert "address=So11111111111111111111111111111111111111112" in screen
     assert withdrawals(command) == before
     code, screen = on_a_terminal(WITHDRAWAL, "y", exchange, home)
@@ -93,7 +94,7 @@ def test_a_withdrawal_is_always_confirmed_on_a_terminal(command: Shown, exchange
 
 def test_real_orders_are_confirmed_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(session.typer, "confirm", lambda question, **_: asked.append(question))
+    monkeypatch.setattr(session.typer, "confirm", lambda question, **_: asked.append(question) or True)
     monkeypatch.setattr(session.sys.stdin, "isatty", lambda: True, raising=False)
     session.confirm("Really execute order", yes=False, url="https://api.backpack.exchange")
     assert asked == ["Really execute order at https://api.backpack.exchange?"]
@@ -116,7 +117,7 @@ def test_commands_ask_before_they_change_something_and_never_before_a_cancel(
     text: str, questions: int, command: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(session.typer, "confirm", lambda question, **_: asked.append(question))
+    monkeypatch.setattr(session.typer, "confirm", lambda question, **_: asked.append(question) or True)
     monkeypatch.setattr(session.sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(session, "is_local", lambda url: False)
     assert command(*text.split()).code == 0

@@ -128,9 +128,9 @@ def test_the_list_above_has_every_export() -> None:
     ("text", "code", "sentence"),
     [
         ("orders x.txt", 2, "The name of the file has to end in .csv or .parquet, not 'x.txt'."),
-        ("orders no/folder/x.csv", 1, "There is no folder no/folder."),
-        ("orders there.csv", 1, "there.csv exists; use --force to replace it."),
-        ("orders folder.csv --force", 1, "folder.csv is a folder."),
+        ("orders no/folder/x.csv", 2, "There is no folder no/folder."),
+        ("orders there.csv", 2, "there.csv exists; use --force to replace it."),
+        ("orders folder.csv --force", 2, "folder.csv is a folder."),
         (f"klines {SPOT} 7m x.csv --start 2026-01-01", 2, "interval has to be one of 1s, 1m,"),
         (f"klines {SPOT} 1m x.csv --start soon", 2, "--start has to be a UTC time such as"),
         (f"klines {SPOT} 1m x.csv --start 2026-02-01 --end 2026-01-01", 2, "get_klines: the end of the time is before"),
@@ -158,7 +158,7 @@ def test_a_file_that_exists_is_noticed_before_anything_is_asked(command: Shown, 
     path = tmp_path / "x.csv"
     path.write_text("mine")
     result = command("export", "trades", SPOT, str(path), "--url", "http://127.0.0.1:9", simulator=False)
-    assert (result.code, result.err) == (1, f"{path} exists; use --force to replace it.\n")
+    assert (result.code, result.err) == (2, f"{path} exists; use --force to replace it.\n")
 
 
 def test_force_replaces_a_file(command: Shown, tmp_path: Path) -> None:

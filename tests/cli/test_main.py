@@ -208,7 +208,7 @@ def test_simulate_prints_one_line_of_json_and_ends_when_interrupted() -> None:
 
 
 def test_simulate_refuses_a_seed_key_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["simulate", "--seed-key", "!"]) == 1
+    assert run(["simulate", "--seed-key", "!"]) == 2
     assert capsys.readouterr().err == "The seed key is not base64 text.\n"
 
 

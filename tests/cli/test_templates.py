@@ -46,7 +46,7 @@ def test_what_is_there_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["templates", "install", str(tmp_path / "typo")]) == 1
+    assert run(["templates", "install", str(tmp_path / "typo")]) == 2
     assert capsys.readouterr().err == f"There is no folder {tmp_path / 'typo'}.\n"
     assert list(tmp_path.iterdir()) == []
 

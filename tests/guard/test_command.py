@@ -194,20 +194,20 @@ HERE = ["--journal", "."]
     ("arguments", "code", "sentence"),
     [
         ([], 2, "Missing option '--journal'"),
-        (["--journal", "/no/where"], 1, "There is no folder /no/where"),
+        (["--journal", "/no/where"], 2, "There is no folder /no/where"),
         ([*HERE, "--heartbeat", "2"], 2, "Invalid value for '--heartbeat'"),
         ([*HERE, "--heartbeat", "nan"], 2, "Invalid value for '--heartbeat'"),
         ([*HERE, "--heartbeat", "soon"], 2, "Invalid value for '--heartbeat'"),
         *(
             (
                 [*HERE, "--max-loss", text],
-                1,
+                2,
                 f"The largest loss must be an amount of USDC above zero such as 250, not {text!r}",
             )
             for text in ("0", "-5", "NaN", "inf", "0,5", "much", "")
         ),
-        ([*HERE, "--url", "ftp://x"], 1, "--url must be a URL such as http://127.0.0.1:8700, not 'ftp://x'"),
-        ([*HERE, "--url", "http://127.0.0.1:1", "--simulator"], 1, "Give either --url or --simulator, not both"),
+        ([*HERE, "--url", "ftp://x"], 2, "--url must be a URL such as http://127.0.0.1:8700, not 'ftp://x'"),
+        ([*HERE, "--url", "http://127.0.0.1:1", "--simulator"], 2, "Give either --url or --simulator, not both"),
         ([*HERE, "--api-key", "x"], 2, "No such option: --api-key"),
     ],
 )

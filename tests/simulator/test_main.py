@@ -96,7 +96,7 @@ def test_a_port_that_is_taken_gives_one_sentence(capfd: pytest.CaptureFixture[st
     ],
 )
 def test_bad_options_give_one_sentence(capfd: pytest.CaptureFixture[str], options: Options, sentence: str) -> None:
-    assert run(options) == 1
+    assert run(options) == 2
     assert capfd.readouterr() == ("", sentence + "\n")
 
 
@@ -111,7 +111,7 @@ def test_takers_wait_a_tenth_of_a_second_unless_it_is_switched_off(
         raise ConfigurationError("That is enough.")
 
     monkeypatch.setattr(program, "Simulator", simulator)
-    assert run(parse_options(arguments)) == 1
+    assert run(parse_options(arguments)) == 2
     assert delays_s == [delay_s]
 
 
@@ -140,7 +140,7 @@ def test_a_new_account_gets_what_was_asked_for(
         raise ConfigurationError("That is enough.")
 
     monkeypatch.setattr(program, "Simulator", simulator)
-    assert run(options) == 1
+    assert run(options) == 2
     assert given == [faucet]
 
 
