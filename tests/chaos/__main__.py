@@ -1,4 +1,4 @@
-"""The command line of the chaos runner: python -m tests.chaos --runs 100 --seed 1."""
+"""The command line of the chaos runner: python -m tests.chaos --runs 1000 --seed 1."""
 
 import argparse
 import json
@@ -16,23 +16,25 @@ with warnings.catch_warnings():
     from tests.chaos.bots import KINDS
     from tests.chaos.fault_plans import FAULTS, MIXTURE, NONE
     from tests.chaos.pool import HASH_SEED, has_hash_seed, outcomes
-    from tests.chaos.runs import BOTH, COMMON, FULL, WORKLOADS, Outcome, Plan, run_alone
+    from tests.chaos.runs import BOTH, COMMON, FULL, WORKLOADS, Outcome, Plan, run_alone, shell_words, variables_of
     from tests.chaos.weeks import run_days
 
 DEFAULT_JOBS = 2
-DEFAULT_RUNS = 100
+DEFAULT_RUNS = 1_000
+"""They take some twenty minutes on two processors."""
 
 
 def plans(arguments: argparse.Namespace) -> Iterator[Plan]:
     """Yield the runs that are asked for; without a kind of fault, all alone in turn, and a mixture between two."""
     workload = arguments.workload or (FULL if arguments.peer == table.OURS else COMMON)
+    variables = variables_of(os.environ)
     alone = [name for name in FAULTS if name != MIXTURE]
     for number in range(arguments.runs):
         seed = arguments.seed + number
         fault = arguments.fault
         if fault is None:
             fault = alone[seed // 2 % len(alone)] if seed % 2 == 0 else MIXTURE
-        yield Plan(seed, fault, arguments.kind, arguments.seconds, arguments.peer, workload)
+        yield Plan(seed, fault, arguments.kind, arguments.seconds, arguments.peer, workload, variables)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -55,6 +57,7 @@ def _make_runs(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     if arguments.table:
         table.check_place()
+    commit = table.commit()  # now: files may change while the runs are made
     made: list[Outcome] = []
     for outcome in _outcomes(arguments):
         made.append(outcome)
@@ -65,9 +68,8 @@ def _make_runs(arguments: argparse.Namespace) -> int:
         for outcome in failed:
             print(f"  {outcome.plan.command}")
     if arguments.table:
-        table.write(
-            table.text(made, table.Measurement(datetime.now(timezone.utc).date(), arguments.runs, arguments.seed))
-        )
+        day = datetime.now(timezone.utc).date()
+        table.write(table.text(made, table.Measurement(day, arguments.runs, arguments.seed, commit)))
         print(f"{table.PLACE.name} has the table.")
         failed = [outcome for outcome in failed if outcome.plan.peer == table.OURS]
     return 1 if failed else 0
@@ -78,7 +80,8 @@ def _pass_days(arguments: argparse.Namespace) -> int:
     for sentence in outcome.violations:
         print(f"     {sentence}")
     if outcome.violations:
-        print(f"     again: python -m tests.chaos --days {arguments.days} --seed {arguments.seed}")
+        command = f"python -m tests.chaos --days {arguments.days} --seed {arguments.seed}"
+        print(f"     again: {shell_words(variables_of(os.environ))}{command}")
     print(f"{len(outcome.violations)} violations; {outcome.cpu_s:.0f} s of processor time.")
     return 1 if outcome.violations else 0
 
@@ -133,7 +136,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.chaos", description="Let the connectors trade on the simulator while everything breaks."
     )
-    parser.add_argument("--runs", type=int, help="how many runs (100); with --table, for each cell (10)")
+    parser.add_argument("--runs", type=int, help="how many runs (1000); with --table, for each cell (10)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the first run; the next one has the next (1)")
     parser.add_argument("--fault", choices=FAULTS, help=f"this kind alone; {NONE}; {MIXTURE}; all in turn if absent")
     parser.add_argument("--kind", choices=(*KINDS, BOTH), default=BOTH, help="which connectors (both, on one account)")

@@ -4,11 +4,12 @@ import asyncio
 import logging
 import os
 import random
+import shlex
 import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
@@ -44,6 +45,18 @@ STEPS_BETWEEN_INDEX_MOVES = 7
 AN_HOUR_S = 1_800_000_000
 """A full hour, in seconds since the epoch: funding is paid then, and every run trades across it."""
 
+SETTINGS = (
+    "BACKPACK_WEBSOCKET",
+    "BACKPACK_HTTP",
+    "BACKPACK_WARM_CONNECTIONS",
+    "BACKPACK_GC_FREEZE",
+    "BACKPACK_EXCLUSIVE_ACCOUNT",
+    "BACKPACK_SELF_TRADE_PREVENTION",
+    "BACKPACK_SLIPPAGE_TOLERANCE",
+    "BACKPACK_BROKER_ID",
+)
+"""The connectors' variables that change what they do; none is a secret."""
+
 _GAPS_S = ((0.0, 0.0), (0.0, 0.2), (0.0, 2.0), (0.5, 3.0))
 """From and to: how long it takes until somebody does something again."""
 
@@ -59,14 +72,26 @@ class Plan:
     peer: str = "ours"
     workload: str = FULL
     """All that our connectors can do, or what every connector can."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """What the user has set in his environment, by name."""
 
     @property
     def command(self) -> str:
         """Return what a shell needs to run this again."""
-        words = f"python -m tests.chaos --runs 1 --seed {self.seed} --fault {self.fault} --kind {self.kind}"
-        words += f" --seconds {self.duration_s:g}"
+        words = f"{shell_words(self.variables)}python -m tests.chaos --runs 1 --seed {self.seed}"
+        words += f" --fault {self.fault} --kind {self.kind} --seconds {self.duration_s:g}"
         words += "" if self.workload == FULL else f" --workload {self.workload}"
         return words if self.peer == "ours" else f"{words} --peer {self.peer}"
+
+
+def variables_of(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the settings in an environment that change what a run does."""
+    return tuple((name, environment[name]) for name in SETTINGS if name in environment)
+
+
+def shell_words(variables: tuple[tuple[str, str], ...]) -> str:
+    """Return what stands before a command that is to have these variables."""
+    return "".join(f"{name}={shlex.quote(value)} " for name, value in variables)
 
 
 @dataclass
@@ -98,17 +123,12 @@ def run_alone(plan: Plan, is_quiet: bool = True, story: Story | None = None) -> 
     random.seed(plan.seed)  # the jitter of the product's pauses
     begins_s = AN_HOUR_S - int(random.Random(plan.seed).uniform(0.1, 0.9) * min(plan.duration_s, 3600.0))
     try:
-        outcome = run_virtually(run(plan, story or short_story), begins_s)
+        with mock.patch.dict(os.environ, dict(plan.variables)):
+            outcome = run_virtually(run(plan, story or short_story), begins_s)
     except Exception as error:  # noqa: BLE001 - boundary of a run: its seed must not be lost
         outcome = Outcome(plan, ["The run itself broke off: " + "".join(traceback.format_exception(error)[-3:])])
     outcome.cpu_s = round(time.process_time() - began_s, 2)
     return outcome
-
-
-def run_with(variables: dict[str, str], plan: Plan) -> Outcome:
-    """Make one run for a user who has set some variables."""
-    with mock.patch.dict(os.environ, variables):
-        return run_alone(plan)
 
 
 @contextmanager

@@ -4,7 +4,9 @@ Both peers get the same workload, which is what both can do, the same faults, se
 what the built-in connectors are forgiven.
 """
 
+import os
 import re
+import subprocess
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,9 +17,10 @@ from pathlib import Path
 
 from backpack_connector import __version__
 from tests.chaos.fault_plans import MIXTURE, NONE
-from tests.chaos.runs import COMMON, Outcome, Plan
+from tests.chaos.runs import COMMON, Outcome, Plan, variables_of
 
-PLACE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
+ROOT = Path(__file__).resolve().parents[2]
+PLACE = ROOT / "docs" / "reliability.md"
 OURS, BUILTIN = PEERS = ("ours", "builtin")
 DEFAULT_RUNS = 10
 WIDTH = 120
@@ -91,11 +94,29 @@ class Measurement:
     runs: int
     """For each kind of fault and each peer."""
     seed: int
+    commit: str | None = None
+    """What was measured, where the files are those of a clone."""
 
     @property
     def command(self) -> str:
         """Return what a shell needs to write the table again."""
         return f"make chaos-table RUNS={self.runs} SEED={self.seed}"
+
+
+def commit(folder: Path = ROOT) -> str | None:
+    """Return the short name of the commit that a clone is at, with a note if files differ from it; None elsewhere."""
+    if not (folder / ".git").exists():
+        return None
+    try:
+        name = _git(folder, "rev-parse", "--short", "HEAD")
+        is_changed = bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{name} with changes" if is_changed else name
+
+
+def _git(folder: Path, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def subject(sentence: str) -> str:
@@ -105,8 +126,9 @@ def subject(sentence: str) -> str:
 
 def plans(runs: int, seed: int) -> list[Plan]:
     """Return all runs of a table, one peer after the other."""
+    variables = variables_of(os.environ)
     return [
-        Plan(seed + number, fault, peer=peer, workload=COMMON)
+        Plan(seed + number, fault, peer=peer, workload=COMMON, variables=variables)
         for peer in PEERS
         for fault in IN_WORDS
         for number in range(runs)
@@ -123,8 +145,9 @@ def text(outcomes: Iterable[Outcome], measurement: Measurement) -> str:
     ]
     hummingbot = metadata.version("hummingbot")
     some = next(iter(cells.values()))[0].plan
+    version = __version__ if measurement.commit is None else f"{__version__} (commit {measurement.commit})"
     head = (
-        f"Made on {measurement.day.isoformat()} by `{measurement.command}`: version {__version__} beside Hummingbot "
+        f"Made on {measurement.day.isoformat()} by `{measurement.command}`: version {version} beside Hummingbot "
         f"{hummingbot}, {measurement.runs} runs for each cell, {some.duration_s:g} s of trading in each run."
     )
     columns = f"| what breaks | this connector | Hummingbot {hummingbot}'s own |"

@@ -16,13 +16,13 @@ with warnings.catch_warnings():
     from tests.chaos.breakages import BREAKAGES, is_noticed, run_broken
     from tests.chaos.fault_plans import FAULTS, HOLDING
     from tests.chaos.pool import new_pool
-    from tests.chaos.runs import Outcome, Plan, run_alone, run_with
+    from tests.chaos.runs import Outcome, Plan, run_alone
 
 SEED = 1
 SIDE_BY_SIDE = 2
 SECONDS = 90.0
 
-PICOWS = {"BACKPACK_WEBSOCKET": "picows"}
+PICOWS = (("BACKPACK_WEBSOCKET", "picows"),)
 ENDS = [fault for fault in FAULTS if fault.startswith("socket_") and fault not in HOLDING]
 
 Runs = dict[str, "Future[Outcome]"]
@@ -35,7 +35,8 @@ def started() -> Iterator[Runs]:
         runs = {fault: pool.submit(run_alone, Plan(SEED, fault, duration_s=SECONDS)) for fault in FAULTS}
         # The faults of sockets, over sockets that another library reads.
         runs |= {
-            f"picows {fault}": pool.submit(run_with, PICOWS, Plan(SEED, fault, duration_s=SECONDS)) for fault in ENDS
+            f"picows {fault}": pool.submit(run_alone, Plan(SEED, fault, duration_s=SECONDS, variables=PICOWS))
+            for fault in ENDS
         }
         runs |= {name: pool.submit(run_broken, name, SEED) for name in BREAKAGES}
         yield runs

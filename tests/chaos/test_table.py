@@ -1,7 +1,9 @@
 """Hold the table of survived faults to its form; its figures come from `make chaos-table` and nowhere else."""
 
 import re
+import subprocess
 import warnings
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +15,7 @@ with warnings.catch_warnings():
     from tests.chaos.breakages import BREAKAGES
     from tests.chaos.fault_plans import FAULTS
     from tests.chaos.runs import Outcome
+    from tests.documentation_summaries import faults_short
 
 ROW = re.compile(r"^\| (?P<fault>[^|]+) \| (?P<ours>[^|]+) \| (?P<builtin>[^|]+) \|$", re.MULTILINE)
 CELL = re.compile(r"(?P<violated>\d+) of (?P<runs>\d+)(: (?P<subjects>[a-z0-9, ()]+))?")
@@ -69,6 +72,32 @@ def test_cells_count_runs_and_name_what_was_violated() -> None:
     text = table.text(outcomes(), MEASUREMENT)
     assert "| nothing | 0 of 2 | 2 of 2: orders wrongly called failed (2) |" in text
     assert "`make chaos-table RUNS=2 SEED=7`" in text
+
+
+def test_the_head_names_the_commit_of_a_clone(tmp_path: Path) -> None:
+    assert f": version {table.__version__} beside" in table.text(outcomes(), MEASUREMENT)
+    text = " ".join(table.text(outcomes(), replace(MEASUREMENT, commit="1a2b3c4")).split())
+    assert f": version {table.__version__} (commit 1a2b3c4) beside Hummingbot " in text
+    with_commit = table.text(outcomes(), replace(MEASUREMENT, commit="1a2b3c4"))
+    assert faults_short(with_commit) == faults_short(table.text(outcomes(), MEASUREMENT)) != ""
+    assert table.commit(tmp_path) is None, "no clone"
+    git = ["git", "-c", "user.name=somebody", "-c", "user.email=somebody@localhost", "-c", "commit.gpgsign=false"]
+    file = tmp_path / "file"
+    file.write_text("first", encoding="utf-8")
+    for words in (["init", "-q"], ["add", "file"], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *words], cwd=tmp_path, check=True)
+    name = table.commit(tmp_path)
+    assert re.fullmatch(r"[0-9a-f]{7,}", str(name))
+    file.write_text("second", encoding="utf-8")
+    assert table.commit(tmp_path) == f"{name} with changes"
+    inner = tmp_path / "unpacked"
+    inner.mkdir()
+    assert table.commit(inner) is None, "somebody else's clone"
+
+
+def test_without_git_the_head_names_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert table.commit() is None
 
 
 def test_a_table_is_written_into_its_place_alone(tmp_path: Path) -> None:
