@@ -2,14 +2,18 @@
 
 import base64
 import ipaddress
+import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
 
 TESTS = Path(__file__).parent
+JOURNAL = "BACKPACK_JOURNAL"
 
 # Section 7.1, test 1 of RFC 8032: published, so that no money can ever hang on it.
 RFC_8032_SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
@@ -31,6 +35,20 @@ LATER = [
     "end_to_end",
     "kills",
 ]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep journals of what runs outside of every test, such as a module's fixture, away from those of real bots."""
+    folder, before = mkdtemp(), os.environ.get(JOURNAL)
+    os.environ[JOURNAL] = folder
+
+    def restore() -> None:
+        os.environ.pop(JOURNAL)
+        if before is not None:
+            os.environ[JOURNAL] = before
+        shutil.rmtree(folder, ignore_errors=True)
+
+    config.add_cleanup(restore)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -82,7 +100,7 @@ def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 @pytest.fixture(autouse=True)
 def own_order_journals(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Give each test's connectors an empty folder for their order journals, so that none adopts another's orders."""
-    monkeypatch.setenv("BACKPACK_JOURNAL", str(tmp_path / "order_journals"))
+    monkeypatch.setenv(JOURNAL, str(tmp_path / "order_journals"))
 
 
 def _is_loopback(host: Any) -> bool:

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import mock
 
@@ -16,6 +17,7 @@ from hummingbot.core.web_assistant.connections.connections_factory import Connec
 from backpack_connector.backpack_constants import SIMULATOR_DOMAIN
 from backpack_connector.backpack_exchange import BackpackExchange
 from backpack_connector.hosts import SIMULATOR_URL_VARIABLE
+from backpack_connector.order_journal import JOURNAL_VARIABLE
 from backpack_connector.protocol.enums import OrderBookState, OrderType, Side, TimeInForce
 from backpack_connector.protocol.signing import generate_key_pair
 from backpack_connector.protocol.streams import BALANCE_UPDATES, depth_stream
@@ -206,7 +208,9 @@ async def world(
         if double is not None:
             await double.start()
         here = kind(simulator, double)
-        with mock.patch.dict(os.environ, {SIMULATOR_URL_VARIABLE: here.url}):
+        # Whoever runs this without pytest may not leave orders of the simulator among the journals of real bots.
+        with TemporaryDirectory() as folder, mock.patch.dict(os.environ, {SIMULATOR_URL_VARIABLE: here.url}):
+            os.environ.setdefault(JOURNAL_VARIABLE, folder)
             try:
                 yield here
             finally:
