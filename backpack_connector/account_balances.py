@@ -4,6 +4,9 @@ Rule 1: stream messages are absolute and newer than any answer whose request was
         (`stream_evidence.Question`); the order among messages is that of their engine times.
 Rule 2: an asset that a complete answer does not list is gone; an answer that did not come changes nothing.
 Rule 3: lent funds have left the capital (API §2.3) but belong to the account; borrowed ones are in it but do not.
+Rule 4: what an order takes counts as used until the balance knows of it: until its request has ended and the stream has
+        told of the asset since it was sent, one message for each order, as the exchange joins none (API §3.4); or until
+        an answer tells that was asked for long enough after the request.
 """
 
 import time
@@ -42,6 +45,18 @@ class _Asset:
         return any(abs(known - said) > _NEGLIGIBLE * max(abs(known), abs(said)) for known, said in pairs)
 
 
+@dataclass
+class _Hold:
+    """What an order takes that the balance does not know of yet."""
+
+    asset: str
+    quantity: Decimal
+    ended_at_s: float | None = None
+    """When its request ended by the monotonic clock; None while it is on its way."""
+    is_told: bool = False
+    """Whether the stream has told of the asset while the request was on its way, and for no other order."""
+
+
 @dataclass(frozen=True)
 class Correction:
     """What an answer has changed: available, locked and staked funds of an asset, as text."""
@@ -69,7 +84,7 @@ class SpotBalances:
         self._borrowed: dict[str, Decimal] = {}
         self.has_loans = False
         """Whether funds may move between the capital and loans, which the stream tells only of the capital."""
-        self._holds: dict[str, tuple[str, Decimal]] = {}
+        self._holds: dict[str, _Hold] = {}
         self._held: dict[str, Decimal] = {}
         self._sequence = 0
         self._has_capital = False
@@ -100,6 +115,9 @@ class SpotBalances:
             entry.engine_timestamp = known[asset].engine_timestamp if asset in known else -inf
             self._capital[asset] = entry
         self._capital.update(newer)
+        for order_id, hold in list(self._holds.items()):
+            if hold.ended_at_s is not None and asked.knows_of(hold.ended_at_s):
+                self.release(order_id)
         is_first, self._has_capital = not self._has_capital, True
         if is_first:
             return []
@@ -140,6 +158,8 @@ class SpotBalances:
                 time.monotonic(),
                 update.event_timestamp,
             )
+        if self._holds:
+            self._tell(update.asset)
 
     def totals(self) -> dict[str, Decimal]:
         """Return what the account owns, by asset; negative when more was borrowed and spent than it has."""
@@ -170,17 +190,47 @@ class SpotBalances:
 
     def hold(self, order_id: str, asset: str, quantity: Decimal) -> None:
         """Count a quantity as used by an order that is on its way."""
-        self._holds[order_id] = (asset, quantity)
+        self._holds[order_id] = _Hold(asset, quantity)
         self._held[asset] = self._held.get(asset, ZERO) + quantity
 
+    def request_ended(self, order_id: str) -> None:
+        """Hear that the request of an order has ended, and that the exchange may have the order."""
+        hold = self._holds.get(order_id)
+        if hold is None:
+            return
+        hold.ended_at_s = time.monotonic()
+        if hold.is_told:
+            hold.is_told = False
+            self.release(order_id)
+
     def release(self, order_id: str) -> None:
-        """Stop counting it: the exchange knows the order, or never will."""
-        asset, quantity = self._holds.pop(order_id, ("", ZERO))
-        if asset:
-            self._held[asset] -= quantity
+        """Stop counting what an order takes: the balance knows, or the order takes nothing."""
+        hold = self._holds.pop(order_id, None)
+        if hold is not None:
+            self._held[hold.asset] -= hold.quantity
+            if hold.is_told:
+                self._tell(hold.asset)  # the message was about another order
+
+    def _tell(self, asset: str) -> None:
+        """Note that the stream has told of an asset: it may have told of the first order that waits for it."""
+        waiting = [(order_id, hold) for order_id, hold in self._holds.items() if hold.asset == asset]
+        for order_id, hold in waiting:
+            if hold.ended_at_s is not None:
+                self.release(order_id)
+                return
+        for _, hold in waiting:
+            if not hold.is_told:
+                hold.is_told = True
+                return
+
+    @property
+    def untold_since_s(self) -> float | None:
+        """Return when the first request ended of whose order the balance does not know, by the monotonic clock."""
+        ends_s = (hold.ended_at_s for hold in self._holds.values() if hold.ended_at_s is not None)
+        return min(ends_s, default=None)
 
     def held(self, asset: str) -> Decimal:
-        """Return what orders on their way use of an asset."""
+        """Return what orders use of an asset of which the balance does not know yet."""
         return self._held.get(asset, ZERO)
 
 

@@ -10,6 +10,7 @@ from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
 from hummingbot.core.data_type.trade_fee import TradeFeeBase
 
+from backpack_connector import stream_evidence
 from backpack_connector.account_balances import FoundInCapitals, SpotBalances
 from backpack_connector.backpack_base import BackpackExchangeBase
 from backpack_connector.protocol.enums import MarketType
@@ -22,6 +23,8 @@ LOANS_PAUSE_S = 0.5
 """How long after a change of the capital the loans are asked about, so that the messages of one trade ask once."""
 LOANS_INTERVAL_S = 5.0
 """How much time lies between such questions at least, so that a lender who trades all the time asks for little."""
+LATE_S = 0.5
+"""A message about the balance that comes so much later than an order's answer may have been lost."""
 _MOVES_LOANS = frozenset({"autoLend", "autoLendRedeem", "autoBorrow", "autoBorrowRepay"})
 """What an order may ask for that lends, redeems, borrows or repays. Source: API §4.1."""
 
@@ -38,6 +41,7 @@ class BackpackExchange(BackpackExchangeBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._spot_balances = SpotBalances()
         self._capital_told_at_s = self._loans_asked_at_s = -inf
+        self._holds_timer: asyncio.TimerHandle | None = None
         super().__init__(*args, **kwargs)
         # The balance stream reports every change, so available funds need no estimate in between (F16).
         self.real_time_balance_update = True
@@ -93,6 +97,7 @@ class BackpackExchange(BackpackExchangeBase):
             self.compare_balance_with_stream(correction.asset, correction.believed, correction.said)
         self._publish_balances()
         self._balances_received = True
+        self._watch_holds()
         if self._spot_balances.has_loans and asked.is_outdated_by(asked.place, self._capital_told_at_s):
             self._ask_about_loans()  # the answer may be older than what the stream told just before
 
@@ -142,7 +147,7 @@ class BackpackExchange(BackpackExchangeBase):
         return FoundInCapitals(self._account_available_balances)
 
     def get_available_balance(self, currency: str) -> Decimal:
-        """Return what can be traded, less what orders take of which the exchange does not know yet."""
+        """Return what can be traded, less what orders take of which the balance does not know yet."""
         available: Decimal = super().get_available_balance(currency)
         held = self._spot_balances.held(currency)
         return max(Decimal(0), available - held) if held else available
@@ -169,8 +174,38 @@ class BackpackExchange(BackpackExchangeBase):
     def _hold_funds(self, order: InFlightOrder) -> None:
         self._spot_balances.hold(order.client_order_id, *self._needed(order, order.amount))
 
-    def _release_funds(self, order: InFlightOrder) -> None:
-        self._spot_balances.release(order.client_order_id)
+    def _on_request_ended(self, order: InFlightOrder) -> None:
+        self._spot_balances.request_ended(order.client_order_id)
+        self._watch_holds()
+
+    def on_order_ended(self, client_order_id: str) -> None:
+        """Stop counting what an order that ended without a fill would have taken; what a fill took is gone."""
+        super().on_order_ended(client_order_id)
+        order = self.order_tracker.fillable_order(client_order_id)
+        if order is None or not order.executed_amount_base:
+            self._spot_balances.release(client_order_id)
+
+    def _watch_holds(self) -> None:
+        """Ask for the balances when the stream does not tell them, as nothing may stay counted as used for ever."""
+        since_s = self._spot_balances.untold_since_s
+        if since_s is None or self._holds_timer is not None:
+            return
+        wait_s = since_s + stream_evidence.ANSWER_LAG_S + LATE_S - time.monotonic()
+        self._holds_timer = asyncio.get_running_loop().call_later(max(LATE_S, wait_s), self._look_at_holds)
+
+    def _look_at_holds(self) -> None:
+        self._holds_timer = None
+        since_s = self._spot_balances.untold_since_s
+        if since_s is not None and time.monotonic() >= since_s + stream_evidence.ANSWER_LAG_S:
+            self._ask_for_everything()
+        else:
+            self._watch_holds()
+
+    def _stop_following(self) -> None:
+        super()._stop_following()
+        if self._holds_timer is not None:
+            self._holds_timer.cancel()
+            self._holds_timer = None
 
     def _order_fields(self, order: InFlightOrder) -> dict[str, Any]:
         fields = super()._order_fields(order)

@@ -220,19 +220,24 @@ class OrderPlacement(_Base):
                 f"It is not known whether order {order.client_order_id} reached {self.name} ({error}). "
                 "It stays pending until the exchange tells what became of it."
             )
+            self._on_request_ended(order)
             self._reconciler.settle_soon(order)
             return ""
         except WireFormatError as error:
             self.logger().warning(f"The answer to order {order.client_order_id} could not be read: {error}")
+            self._on_request_ended(order)
             self._reconciler.settle_soon(order)
             return ""
+        except asyncio.CancelledError:
+            self._on_request_ended(order)
+            raise
         finally:
             self._on_their_way.discard(order.client_order_id)
             if order.client_order_id in self.order_tracker.active_orders:
                 # Nobody hears again of one that the stream has seen end before, so its entry would stay for ever.
                 self._request_ended_at[order.client_order_id] = self._time()
-            self._release_funds(order)
         self._request_ended_at.pop(order.client_order_id, None)
+        self._on_request_ended(order)
         self.apply_report(order, answer)
         return str(answer.id)
 
@@ -304,7 +309,7 @@ class OrderPlacement(_Base):
         return answer.id, answer.created_timestamp
 
     def _hold_funds(self, order: InFlightOrder) -> None:
-        """Count an order's funds as used until the exchange knows the order; nothing by default."""
+        """Count an order's funds as used until the balance knows of the order, or it has ended; nothing by default."""
 
-    def _release_funds(self, order: InFlightOrder) -> None:
-        """Stop counting what `_hold_funds` counted."""
+    def _on_request_ended(self, order: InFlightOrder) -> None:
+        """Hear that the request of an order has ended, and the exchange may have the order; nothing by default."""

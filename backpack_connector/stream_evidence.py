@@ -48,6 +48,10 @@ class Question:
         """
         return place > self.place or heard_at_s > self.at_s - ANSWER_LAG_S
 
+    def knows_of(self, happened_at_s: float) -> bool:
+        """Tell whether the answer surely contains what the exchange did before a moment of the monotonic clock."""
+        return self.at_s >= happened_at_s + ANSWER_LAG_S
+
 
 @dataclass(frozen=True)
 class _Finding:

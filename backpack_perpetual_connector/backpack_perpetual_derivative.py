@@ -228,9 +228,6 @@ class BackpackPerpetualDerivative(AccountFunding, AccountPositions, BackpackExch
             reduce_only=_is_closing(order),
         )
 
-    def _release_funds(self, order: InFlightOrder) -> None:
-        """Release nothing yet: an order whose outcome is unknown may lock margin, and an answer replaces the hold."""
-
     def on_order_ended(self, client_order_id: str) -> None:
         """Stop counting the margin of an order that ended, also of one that the exchange never had."""
         super().on_order_ended(client_order_id)

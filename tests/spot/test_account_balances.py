@@ -145,6 +145,105 @@ def test_holds_add_up_and_each_is_released_once() -> None:
     assert balances.held("SOL") == 0
 
 
+def test_a_hold_ends_with_the_first_message_after_the_answer_and_only_of_its_asset() -> None:
+    balances = SpotBalances()
+    balances.hold("1", "SOL", Decimal(2))
+    balances.request_ended("1")
+    balances.apply_update(update("USDC", "1"))
+    assert balances.held("SOL") == 2
+    assert balances.untold_since_s is not None
+    balances.apply_update(update("SOL", "1"))
+    assert balances.held("SOL") == 0
+    assert balances.untold_since_s is None
+
+
+def test_a_hold_ends_with_the_answer_when_the_message_came_before_it() -> None:
+    balances = SpotBalances()
+    balances.hold("1", "SOL", Decimal(2))
+    balances.apply_update(update("SOL", "1"))
+    assert balances.held("SOL") == 2
+    balances.request_ended("1")
+    balances.request_ended("1")
+    balances.request_ended("never held")
+    assert balances.held("SOL") == 0
+
+
+def test_each_message_ends_one_hold_and_answered_orders_come_first() -> None:
+    balances = SpotBalances()
+    for number in range(1, 4):
+        balances.hold(str(number), "SOL", Decimal(number))
+    balances.request_ended("2")
+    balances.apply_update(update("SOL", "9", at=3))
+    assert balances.held("SOL") == 1 + 3
+    # Also one that is outdated: it was about some order.
+    balances.apply_update(update("SOL", "8", at=2))
+    balances.request_ended("3")
+    assert balances.held("SOL") == 1 + 3
+    balances.request_ended("1")
+    assert balances.held("SOL") == 3
+    balances.apply_update(update("SOL", "7", at=4))
+    assert balances.held("SOL") == 0
+
+
+def test_a_message_that_seemed_to_be_about_a_refused_order_ends_the_next_hold() -> None:
+    balances = SpotBalances()
+    balances.hold("refused", "SOL", Decimal(2))
+    balances.hold("accepted", "SOL", Decimal(3))
+    balances.apply_update(update("SOL", "1"))
+    balances.request_ended("accepted")
+    assert balances.held("SOL") == 5
+    balances.release("refused")
+    assert balances.held("SOL") == 0
+
+
+def test_only_an_answer_that_was_asked_for_long_enough_after_the_request_ends_a_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    balances = SpotBalances()
+    balances.hold("on its way", "SOL", Decimal(1))
+    balances.hold("answered", "SOL", Decimal(2))
+    before = balances.mark()
+    balances.request_ended("answered")
+    balances.set_capital({"SOL": balance("9")}, before)
+    assert balances.held("SOL") == 3
+    monkeypatch.setattr(stream_evidence, "ANSWER_LAG_S", 60.0)
+    balances.set_capital({"SOL": balance("9")}, balances.mark())
+    assert balances.held("SOL") == 3
+    monkeypatch.setattr(stream_evidence, "ANSWER_LAG_S", 0.0)
+    balances.set_capital({"SOL": balance("9")}, balances.mark())
+    assert balances.held("SOL") == 1
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["hold", "answer", "refuse", "tell"]), st.integers(0, 5), st.sampled_from("XY")),
+    max_size=40,
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(STEPS)
+def test_whatever_happens_nothing_is_held_after_all_have_ended_and_the_balances_were_asked(
+    steps: "list[tuple[str, int, str]]",
+) -> None:
+    balances, on_their_way = SpotBalances(), set()
+    for kind, number, asset in steps:
+        name = str(number)
+        if kind == "hold" and name not in on_their_way:
+            balances.release(name)
+            balances.hold(name, asset, Decimal(1))
+            on_their_way.add(name)
+        elif kind == "tell":
+            balances.apply_update(update(asset, "1"))
+        elif name in on_their_way:
+            on_their_way.remove(name)
+            (balances.request_ended if kind == "answer" else balances.release)(name)
+        assert balances.held("X") + balances.held("Y") >= len(on_their_way)
+    for name in on_their_way:
+        balances.request_ended(name)
+    balances.set_capital({}, balances.mark())
+    assert (balances.held("X"), balances.held("Y"), balances.untold_since_s) == (0, 0, None)
+
+
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("XY"), AMOUNTS, st.booleans()), max_size=30))
 def test_held_is_the_sum_of_what_is_not_released(steps: "list[tuple[str, str, Decimal, bool]]") -> None:
