@@ -12,6 +12,7 @@ from backpack_connector.cli.export_files import Column, Kind, check_name, check_
 from backpack_connector.cli.session import (
     SimulatorOption,
     UrlOption,
+    UsageError,
     base_url,
     checked,
     credentials_for,
@@ -92,6 +93,8 @@ def klines(
     length_s = checked(lambda: interval_s(interval))
     start_s = checked(lambda: time_in("s", start, "--start"))
     end_s = int(time.time()) if end is None else checked(lambda: time_in("s", end, "--end"))
+    if end is None and start_s > end_s:
+        raise UsageError("--start lies in the future.")
     fields = {"symbol": symbol, "interval": interval, "start_time_s": start_s, "end_time_s": end_s}
     checked(lambda: checked_fields("get_klines", {**fields, "price_type": price_type}))
 

@@ -7,7 +7,7 @@ import typer
 
 from backpack_connector.cli.operation_commands import Command, add, gathered, perform
 from backpack_connector.cli.output import FormatOption, print_answer
-from backpack_connector.cli.session import SimulatorOption, UrlOption, base_url, checked, run_with_client
+from backpack_connector.cli.session import SimulatorOption, UrlOption, UsageError, base_url, checked, run_with_client
 from backpack_connector.cli.times import time_in
 from backpack_connector.protocol.operations import checked_fields
 
@@ -92,6 +92,8 @@ def klines(
     length_s = checked(lambda: interval_s(interval))
     end_s = int(time.time()) if end is None else checked(lambda: time_in("s", end, "--end"))
     start_s = end_s - (count or 100) * length_s if start is None else checked(lambda: time_in("s", start, "--start"))
+    if end is None and start_s > end_s:
+        raise UsageError("--start lies in the future.")
     if start is not None and count is not None:
         end_s = min(end_s, start_s + count * length_s)
     fields = {"symbol": symbol, "interval": interval, "start_time_s": start_s, "end_time_s": end_s}

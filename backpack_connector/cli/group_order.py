@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from backpack_connector.cli.operation_commands import Command, add, perform
+from backpack_connector.cli.operation_commands import Command, add, perform, value_of
 from backpack_connector.cli.output import FormatOption, note, print_answer
 from backpack_connector.cli.session import DryRunOption, SimulatorOption, UrlOption, YesOption, checked
 from backpack_connector.protocol.errors import ConfigurationError
-from backpack_connector.protocol.operations import checked_orders
+from backpack_connector.protocol.operations import checked_orders, operation
 
 _COLUMNS = ("id", "clientId", "symbol", "side", "orderType", "price", "quantity", "executedQuantity", "status")
 _HISTORY = ("createdAt", *_COLUMNS, "expiryReason")
@@ -66,8 +66,17 @@ def _orders_of(file: str) -> Any:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
         # Numbers stay text, so that 0.1 is 0.1.
-        return json.loads(text, parse_float=str)
+        orders = json.loads(text, parse_float=str, parse_constant=str)
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror or type(error).__name__}.") from None
     except (ValueError, RecursionError):
         raise ConfigurationError(f"{file} is no JSON.") from None
+    return [_order_of(order) for order in orders] if isinstance(orders, list) else orders
+
+
+def _order_of(order: Any) -> Any:
+    """Return an order with its words as the exchange writes them, as `order create` takes them."""
+    if not isinstance(order, dict):
+        return order
+    found = ((name, operation("execute_order_batch").parameter(name), value) for name, value in order.items())
+    return {name: value if parameter is None else value_of(parameter, value) for name, parameter, value in found}

@@ -40,6 +40,7 @@ from backpack_connector.protocol.rest import build_request
 if TYPE_CHECKING:
     from backpack_connector.client.rest import BackpackClient
 
+_UNITS = {"s": "seconds", "ms": "milliseconds"}
 _SYNONYMS = {"buy": "Bid", "sell": "Ask"}
 
 
@@ -107,7 +108,8 @@ def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 def _help_of(parameter: Parameter) -> str:
     words = f" One of {', '.join(parameter.words)}." if parameter.words else ""
-    unit = f" In {parameter.unit}." if parameter.kind is Kind.DECIMAL else ""
+    unit = _UNITS.get(parameter.unit or "", parameter.unit)
+    unit = f" In {unit}." if unit and not _is_time(parameter) else ""
     time = " A UTC time such as 2026-10-02T10:00, or seconds since 1970." if _is_time(parameter) else ""
     return f"{parameter.meaning}{words}{unit}{time}"
 
@@ -139,7 +141,8 @@ def _is_time(parameter: Parameter) -> bool:
     return parameter.kind is Kind.WHOLE and parameter.name in ("from", "to", "startTime", "endTime")
 
 
-def _value_of(parameter: Parameter, value: Any) -> Any:
+def value_of(parameter: Parameter, value: Any) -> Any:
+    """Return a value as the catalogue writes it: words in any case, buy for Bid, times as numbers."""
     if not isinstance(value, str):
         return value
     if _is_time(parameter):
@@ -154,7 +157,7 @@ def run_command(command: Command, values: dict[str, Any]) -> None:
     given: dict[str, Any] = dict(command.fixed)
     for parameter in row.parameters:
         if parameter.name not in given:
-            given[parameter.name] = checked(partial(_value_of, parameter, values.get(parameter.python_name)))
+            given[parameter.name] = checked(partial(value_of, parameter, values.get(parameter.python_name)))
     if values.get("everything"):
         most = checked(partial(_most_rows, row, given))
         fields = checked(lambda: checked_fields(command.operation_id, given))

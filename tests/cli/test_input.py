@@ -1,5 +1,6 @@
 """Wrong input of commands: one sentence, exit code 2, and nothing sent; refusals: one sentence, exit code 1."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,8 @@ WRONG = [
     ("order batch /no/such/file", "/no/such/file cannot be read: No such file or directory."),
     ("account update", "update_account_settings needs at least one of leverageLimit"),
     ("market klines SOL_USDC 7m", "interval has to be one of 1s, 1m"),
+    ("market klines SOL_USDC 1m --start 2090-01-01", "--start lies in the future."),
+    ("export klines SOL_USDC 1m x.csv --start 2090-01-01", "--start lies in the future."),
     ("market klines SOL_USDC 1m --price-type Best", "priceType has to be one of Last, Index, Mark, not 'Best'."),
     ("market depth SOL_USDC --levels 0", "Invalid value for '--levels'"),
     ("market list --format xml", "Invalid value for '--format'"),
@@ -158,6 +161,11 @@ def test_every_error_that_can_be_mended_has_an_advice(error: errors.BackpackErro
         ("not JSON", "is no JSON."),
         ("[]", "execute_order_batch takes a list of at least one order."),
         ('{"symbol": "SOL_USDC"}', "execute_order_batch takes a list of at least one order."),
+        (
+            '[{"symbol": "SOL_USDC", "side": "Bid", "orderType": "Limit", "price": "70", "quantity": NaN}]',
+            "Order 1 of the batch: quantity has to be a number such as 0.5, not 'NaN'.",
+        ),
+        ('["buy"]', "Order 1 of the batch is not a set of fields."),
         ('[{"symbol": "SOL_USDC", "sid": "Bid"}]', "execute_order_batch has no parameter 'sid'; did you mean side?"),
     ],
 )
@@ -167,6 +175,16 @@ def test_a_file_of_orders_with_a_mistake(content: str, sentence: str, command: S
     result = command("order", "batch", str(file))
     assert result.code == 2
     assert sentence in result.err
+
+
+def test_a_file_of_orders_may_use_the_words_of_order_create(command: Shown, tmp_path: Path) -> None:
+    file = tmp_path / "orders.json"
+    order = '{"symbol": "SOL_USDC", "side": "%s", "orderType": "limit", "price": "70", "quantity": 1}'
+    file.write_text(f"[{order % 'buy'}, {order % 'Sell'}]")
+    result = command("order", "batch", str(file), "--dry-run", "--format", "json")
+    assert result.code == 0, result.err
+    sent = json.loads(json.loads(result.out)["body"])
+    assert [(one["side"], one["orderType"]) for one in sent] == [("Bid", "Limit"), ("Ask", "Limit")]
 
 
 def test_a_batch_of_which_something_is_refused_ends_with_1(command: Shown, tmp_path: Path) -> None:
