@@ -36,13 +36,6 @@ def test_a_dry_run_prints_the_signed_request_and_sends_nothing(command: Shown, e
     assert json.loads(command("order", "list", "--format", "json").out) == []
 
 
-@pytest.mark.parametrize(
-    "group", ["order cancel-all SOL_USDC", "account update --leverage-limit 3", "vault mint 1 USDC 1"]
-)
-def test_everything_that_changes_something_has_a_dry_run(group: str, command: Shown) -> None:
-    assert json.loads(command(*group.split(), "--dry-run", "--format", "json").out)["isSent"] is False
-
-
 def on_a_terminal(arguments: tuple[str, ...], answer: str, exchange: dict[str, str], home: Path) -> tuple[int, str]:
     """Run a command in a terminal, type an answer, and return exit code and screen."""
     ours, theirs = pty.openpty()

@@ -11,6 +11,7 @@ import pytest
 
 from backpack_connector.cli.groups import GROUPS, LazyGroup
 from backpack_connector.cli.main import run
+from backpack_connector.protocol.endpoints import ENDPOINTS, Effect, endpoint
 from tests.cli.conftest import Shown
 from tests.spot.stream_double import Reply, StreamDouble
 
@@ -176,6 +177,36 @@ async def test_all_pages_have_more_rows_than_one_page(
     words = f"market trade-history {SPOT} --all --limit 1001 --format json --url {double.url}"
     assert await asyncio.to_thread(run, words.split()) == 0
     assert json.loads(capsys.readouterr().out) == rows[:1_001]
+
+
+WITHOUT_COMMAND = {"create_withdrawal_delay", "update_withdrawal_delay"}
+CHANGING = {row.operation_id for row in ENDPOINTS if row.effect is not Effect.READS} - WITHOUT_COMMAND
+
+
+def has_dry_run(text: str) -> bool:
+    group, name = text.split()[:2]
+    return any(one.name == "dry_run" for one in LazyGroup(name=group).get_command(None, name).params)
+
+
+async def test_whatever_changes_something_can_be_tried_without_sending_it(
+    double: StreamDouble,
+    home: Path,
+    orders: Path,
+    key_pair: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in zip(("BACKPACK_API_KEY", "BACKPACK_SECRET_KEY"), key_pair, strict=True):
+        monkeypatch.setenv(name, value)
+    shown = set()
+    for text in dict.fromkeys(text.removesuffix(" --dry-run") for text, _ in STORY if has_dry_run(text)):
+        words = [*parts(text, orders), "--dry-run", "--format", "json", "--url", double.url]
+        assert await asyncio.to_thread(run, words) == 0, (text, capsys.readouterr().err)
+        request = json.loads(capsys.readouterr().out)
+        assert (request["isSent"], bool(request["X-Signature"])) == (False, True), text
+        shown.add((request["method"], request["url"].removeprefix(double.url)))
+    assert shown == {(endpoint(name).method, endpoint(name).path) for name in CHANGING}
+    assert not CHANGING & {request.operation_id for request in double.requests}
 
 
 def test_json_is_what_the_exchange_said(command: Shown) -> None:

@@ -17,6 +17,7 @@ from backpack_connector.mcp_server.settings import read_settings
 from backpack_connector.protocol.signing import Credentials
 from backpack_connector.simulator import Simulator, running_simulator
 
+PROGRAM = ("-m", "backpack_connector.mcp_server")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -46,10 +47,12 @@ def connect(simulator: Simulator, server_environment: dict[str, str], tmp_path: 
     """Start `backpack-mcp` as a process of its own, and talk to it with the SDK's client."""
 
     @asynccontextmanager
-    async def connected(*options: str, mode: str = "auto", **given: Any) -> AsyncIterator[Client]:
+    async def connected(
+        *options: str, mode: str = "auto", program: tuple[str, ...] = PROGRAM, **given: Any
+    ) -> AsyncIterator[Client]:
         parameters = StdioServerParameters(
             command=sys.executable,
-            args=["-m", "backpack_connector.mcp_server", "--url", simulator.rest_url, *options],
+            args=[*program, "--url", simulator.rest_url, *options],
             env=server_environment,
         )
         with (tmp_path / "stderr").open("w") as errors:

@@ -12,6 +12,7 @@ import pytest
 from backpack_connector.client.rest import BackpackClient
 from backpack_connector.protocol.signing import Credentials, generate_key_pair
 from backpack_connector.simulator import Simulator
+from tests.cli.test_main import WITHOUT_HUMMINGBOT
 from tests.mcp_server.conftest import Connect
 
 ORDER = {"symbol": "SOL_USDC", "side": "Bid", "order_type": "Limit", "quantity": "0.1", "price": "100"}
@@ -42,6 +43,19 @@ async def test_an_agent_places_is_filled_and_cancels(connect: Connect, simulator
         assert cancelled.structured_content["data"]["status"] == "Cancelled"
         (past,) = (await client.call_tool("order_history", {"order_id": placed["id"]})).structured_content["data"]
         assert (past["status"], past["executedQuantity"]) == ("Cancelled", "0.04")
+
+
+async def test_all_of_it_works_where_hummingbot_is_not_installed(connect: Connect) -> None:
+    script = f"{WITHOUT_HUMMINGBOT}\nsys.meta_path.insert(0, Absent())\n" + (
+        "try:\n    import hummingbot\nexcept ModuleNotFoundError:\n    pass\nelse:\n    sys.exit('it is there')\n"
+        "from backpack_connector.mcp_server.main import main\nsys.exit(main())"
+    )
+    async with connect("--allow-trading", "--groups", "all", program=("-c", script)) as client:
+        assert "strategy_create" in [tool.name for tool in (await client.list_tools()).tools]
+        placed = (await client.call_tool("order_create", ORDER)).structured_content["data"]
+        assert placed["status"] == "New"
+        book = await client.read_resource("backpack://book/SOL_USDC")
+        assert book.contents
 
 
 async def test_limits_hold_under_calls_at_the_same_time(connect: Connect) -> None:
