@@ -16,6 +16,7 @@ with warnings.catch_warnings():
     from tests.chaos.fault_plans import FAULTS
     from tests.chaos.runs import Outcome
     from tests.documentation_summaries import faults_short
+    from tests.programs import needed_program
 
 ROW = re.compile(r"^\| (?P<fault>[^|]+) \| (?P<ours>[^|]+) \| (?P<builtin>[^|]+) \|$", re.MULTILINE)
 CELL = re.compile(r"(?P<violated>\d+) of (?P<runs>\d+)(: (?P<subjects>[a-z0-9, ()]+))?")
@@ -81,7 +82,15 @@ def test_the_head_names_the_commit_of_a_clone(tmp_path: Path) -> None:
     with_commit = table.text(outcomes(), replace(MEASUREMENT, commit="1a2b3c4"))
     assert faults_short(with_commit) == faults_short(table.text(outcomes(), MEASUREMENT)) != ""
     assert table.commit(tmp_path) is None, "no clone"
-    git = ["git", "-c", "user.name=somebody", "-c", "user.email=somebody@localhost", "-c", "commit.gpgsign=false"]
+    git = [
+        needed_program(["git"], "git is not installed here"),
+        "-c",
+        "user.name=somebody",
+        "-c",
+        "user.email=somebody@localhost",
+        "-c",
+        "commit.gpgsign=false",
+    ]
     file = tmp_path / "file"
     file.write_text("first", encoding="utf-8")
     for words in (["init", "-q"], ["add", "file"], ["commit", "-q", "-m", "first"]):
