@@ -134,7 +134,9 @@ class _Story:
             port = self._options.port or usual_port()
             log = folder / "simulator.log"
             simulator = start_simulator(self._programs, port=port, seed=self._options.seed, log=log, bot=self._bot)
-            self._programs.environment = bot_environment(simulator.url)
+            environment = bot_environment(simulator.url)
+            environment.pop("BACKPACK_JOURNAL", None)  # play money has no place among the journals of real bots
+            self._programs.environment = environment
             self._note(f"{simulator.url}, seed {self._options.seed}")
         with self._step(f"hbot connect {self._bot.connector}"):
             self._hbot.store_keys(simulator.api_key, simulator.api_secret)

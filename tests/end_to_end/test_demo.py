@@ -108,6 +108,7 @@ def test_a_run_ends_with_equal_books_and_leaves_nothing(folder: Path, options: l
     for row in rows:
         assert re.search(rf"^ *{row} +\S+ +\S+ *$", output, re.MULTILINE), output
     assert left_running(folder) == []
+    assert not Path(os.environ["BACKPACK_JOURNAL"]).exists(), "the demo's orders are among those of the user's bots"
     assert homes(folder) == []
 
 
