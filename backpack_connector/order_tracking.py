@@ -29,8 +29,8 @@ class BackpackOrderTracker(ClientOrderTracker):
     """Hummingbot's order tracker, with three differences.
 
     Finished orders stay known for ten minutes instead of half a minute, so that a late fill of a cancelled order still
-    finds its order (F10); look-ups cost the same however many orders are remembered; and the connector hears of every
-    order that ends.
+    finds its order (F10); look-ups by client id cost the same however many orders are remembered, those by the
+    exchange's id do not; and the connector hears of every order that ends.
     """
 
     CACHED_ORDER_TTL = 600.0
@@ -53,7 +53,10 @@ class BackpackOrderTracker(ClientOrderTracker):
         return self._order_not_found_records.get(client_order_id, 0) >= self.lost_order_count_limit
 
     def order_with_exchange_id(self, exchange_order_id: str) -> InFlightOrder | None:
-        """Return the order that the exchange knows under an id; finished and lost orders included."""
+        """Return the order that the exchange knows under an id; finished and lost orders included.
+
+        It looks through all that are remembered, about a microsecond for each; for what names no client id.
+        """
         for orders in (self._in_flight_orders, self._lost_orders, self._cached_orders):
             for order in list(orders.values()):
                 if order.exchange_order_id == exchange_order_id:

@@ -1,7 +1,8 @@
 """Share the exchange's request limits among all who send requests of an account in this process, most urgent first.
 
 Rule 1: a pool counts requests of the last window; a request that does not fit waits until the oldest one leaves it.
-Rule 2: cancels go before orders, orders before reads; within a class it is first come, first served.
+Rule 2: cancels go before orders, orders before reads; within a class it is first come, first served. Who is over the
+        limit of a small share is passed over by those who are within theirs.
 Rule 3: reads leave a tenth of the pool to orders and cancels, orders leave a twentieth to cancels, so that a cancel
         never waits behind polls (required behaviour F29).
 Rule 4: asking costs the same however many requests the window holds.
@@ -51,7 +52,8 @@ class RequestWindow:
         self._length_s = length_s
         self._clock = clock
         self._sent: deque[float] = deque()
-        self._waiting: list[tuple[int, int, int, asyncio.Future[None]]] = []
+        self._waiting: dict[int, list[tuple[int, int, asyncio.Future[None]]]] = {}
+        """Who waits, by the limit that it waits for, the most urgent and earliest first."""
         self._arrivals = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -81,7 +83,7 @@ class RequestWindow:
         if self.take(allowed):
             return
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (urgency, next(self._arrivals), allowed, place))
+        heapq.heappush(self._waiting.setdefault(allowed, []), (urgency, next(self._arrivals), place))
         self._admit()
         await place
 
@@ -89,18 +91,26 @@ class RequestWindow:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._waiting:
-            _, _, allowed, place = self._waiting[0]
-            if place.done():  # its task was cancelled
-                heapq.heappop(self._waiting)
-            elif self.used < allowed:
-                heapq.heappop(self._waiting)
-                self._sent.append(self._clock())
-                place.set_result(None)
-            else:
-                wait_s = max(0.001, self._sent[0] + self._length_s - self._clock())
-                self._timer = asyncio.get_running_loop().call_later(wait_s, self._admit)
-                return
+        while (queue := self._next_queue()) is not None:
+            _, _, place = heapq.heappop(queue)
+            self._sent.append(self._clock())
+            place.set_result(None)
+        if self._waiting:
+            wait_s = max(0.001, self._sent[0] + self._length_s - self._clock())
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._admit)
+
+    def _next_queue(self) -> "list[tuple[int, int, asyncio.Future[None]]] | None":
+        """Return the queue with the next request that may go, or None; those that were given up are dropped."""
+        used = self.used
+        best: list[tuple[int, int, asyncio.Future[None]]] | None = None
+        for allowed, queue in list(self._waiting.items()):
+            while queue and queue[0][2].done():  # its task was cancelled
+                heapq.heappop(queue)
+            if not queue:
+                del self._waiting[allowed]
+            elif used < allowed and (best is None or queue[0][:2] < best[0][:2]):
+                best = queue
+        return best
 
 
 class RequestPool:

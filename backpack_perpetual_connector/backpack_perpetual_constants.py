@@ -1,7 +1,5 @@
 """State what Hummingbot wants to know about the perpetual connector as constants."""
 
-from backpack_connector.protocol.endpoints import endpoint
-
 EXCHANGE_NAME = "backpack_perpetual"
 DEFAULT_DOMAIN = "backpack_perpetual"
 SIMULATOR_DOMAIN = "backpack_perpetual_simulator"
@@ -11,8 +9,3 @@ COLLATERAL_TOKEN = "USDC"
 
 FUNDING_FEE_POLL_INTERVAL_S = 120
 """Payments come on the hour (API §5.4); asking this often finds one soon, and those of an interruption too."""
-
-POSITIONS_PATH_URL = endpoint("get_positions").path
-COLLATERAL_PATH_URL = endpoint("get_collateral").path
-MARK_PRICES_PATH_URL = endpoint("get_mark_prices").path
-FUNDING_PAYMENTS_PATH_URL = endpoint("get_funding_payments").path

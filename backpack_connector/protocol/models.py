@@ -13,7 +13,7 @@ import msgspec
 
 from .enums import MarketType, OrderBookState, OrderStatus, OrderType, Side, SystemStatus
 from .errors import BackpackError, WireFormatError, error_from_result, shown
-from .units import seconds_from_iso, seconds_from_ms, seconds_from_us
+from .units import seconds_from_iso, seconds_from_ms
 from .wire import NotNegative, OrderId, Positive, WireId, WireStruct, WireTime, read
 
 # Margin is an irrational number; this many digits keep it far below the last one that anybody shows.
@@ -149,11 +149,6 @@ class DepthSnapshot(WireStruct, frozen=True, kw_only=True):
     def update_id(self) -> int:
         """Return the id of the last change in the snapshot."""
         return int(self.last_update_id)
-
-    @property
-    def snapshot_timestamp(self) -> float:
-        """Return the engine's time in seconds."""
-        return seconds_from_us(self.timestamp)
 
 
 class Ticker(WireStruct, frozen=True, kw_only=True):

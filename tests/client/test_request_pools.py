@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from backpack_connector.protocol.endpoints import endpoint
-from backpack_connector.request_pools import RequestPool, Urgency, urgency_of
+from backpack_connector.request_pools import RequestPool, RequestWindow, Urgency, urgency_of
 
 
 class FakeClock:
@@ -158,6 +158,55 @@ async def test_request_that_is_given_up_while_waiting_takes_no_place() -> None:
     pool._window._admit()
     await asyncio.wait_for(next_one, 1.0)
     assert pool.used == 1
+
+
+def shares(**limits: int) -> "tuple[list[RequestPool], RequestWindow, FakeClock]":
+    """Return pools that share a window, each with its own limit."""
+    clock = FakeClock()
+    window = RequestWindow(60.0, clock)
+    return [RequestPool(limit, 60.0, keeps_reserve=False, window=window) for limit in limits.values()], window, clock
+
+
+async def test_who_is_over_a_small_share_is_passed_over_by_those_who_are_within_theirs() -> None:
+    (small, large), window, clock = shares(small=10, large=100)
+    await fill(large, 10)
+    urgent = asyncio.ensure_future(small.acquire(Urgency.CANCEL))
+    assert await is_waiting(urgent)
+    await fill(large, 90)
+    assert window.used == 100
+    assert await is_waiting(urgent)
+    # What waits is served as soon as its own limit allows it, and in the order of urgency.
+    read = asyncio.ensure_future(large.acquire(Urgency.READ))
+    assert await is_waiting(read)
+    clock.now_s += 60.0
+    window._admit()
+    await asyncio.wait_for(asyncio.gather(urgent, read), 1.0)
+    assert window.used == 2
+
+
+async def test_within_a_share_nobody_is_passed_over() -> None:
+    (small, large), window, clock = shares(small=2, large=3)
+    await fill(large, 3)
+    served: list[str] = []
+
+    async def ask(pool: RequestPool, name: str) -> None:
+        await pool.acquire(Urgency.READ)
+        served.append(name)
+
+    tasks = [
+        asyncio.ensure_future(ask(pool, name))
+        for pool, name in ((small, "small 1"), (large, "large 1"), (small, "small 2"), (large, "large 2"))
+    ]
+    await asyncio.sleep(0)
+    clock.now_s += 60.0
+    window._admit()
+    assert await is_waiting(tasks[2])
+    # The first two took what the small share allows, and the large one has room for one more.
+    assert served == ["small 1", "large 1", "large 2"]
+    clock.now_s += 60.0
+    window._admit()
+    await asyncio.wait_for(asyncio.gather(*tasks), 1.0)
+    assert served[-1] == "small 2"
 
 
 class CountingDeque(deque):  # type: ignore[type-arg]

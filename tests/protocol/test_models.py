@@ -114,7 +114,6 @@ def test_f21_states_of_a_market_say_what_it_takes(state: str, accepts_new: bool,
 def test_depth_ids_are_numbers_however_they_are_written(name: str) -> None:
     snapshot = read(models.DepthSnapshot, body(name), name)
     assert isinstance(snapshot.update_id, int)
-    assert snapshot.snapshot_timestamp < 2_000_000_000
 
 
 @pytest.mark.parametrize("update_id", ["abc", "", "-5", "1.5", "1" * 30, None, 1.5])
