@@ -29,6 +29,8 @@ _COLLATERAL = (
     "mmfFunction.factor",
 )
 _KLINES = ("start", "open", "high", "low", "close", "volume", "quoteVolume", "trades")
+FUNDING_RATES = ("intervalEndTimestamp", "symbol", "fundingRate")
+NO_RATES = "No rates: only perpetual markets have funding, such as SOL_USDC_PERP."
 _TRADES = ("timestamp", "id", "price", "quantity", "quoteQuantity", "isBuyerMaker")
 
 SymbolArgument = Annotated[str, typer.Argument(help="The market, such as SOL_USDC_PERP.", show_default=False)]
@@ -113,7 +115,7 @@ add(
     app,
     Command("mark-prices", "get_mark_prices", _MARKS, places=("symbol",)),
     Command("open-interest", "get_open_interest", ("symbol", "openInterest", "timestamp"), places=("symbol",)),
-    Command("funding-rates", "get_funding_interval_rates", ("intervalEndTimestamp", "symbol", "fundingRate")),
+    Command("funding-rates", "get_funding_interval_rates", FUNDING_RATES, done=NO_RATES),
     Command("trades", "get_recent_trades", _TRADES),
     Command("trade-history", "get_historical_trades", _TRADES),
     Command("assets", "get_assets", ("symbol", "displayName", "coingeckoId")),

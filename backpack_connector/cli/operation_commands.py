@@ -165,7 +165,8 @@ def run_command(command: Command, values: dict[str, Any]) -> None:
     else:
         fields = checked(lambda: checked_fields(command.operation_id, given))
         answer = perform(command.operation_id, fields, values)
-    if answer is None and values["form"] == "table":
+    is_nothing = answer is None or (command.done and answer == [])
+    if is_nothing and values["form"] == "table":
         waits = row.may_be_empty and endpoint(command.operation_id).effect is not Effect.READS
         note(command.done or ("Accepted, and not executed yet." if waits else "Done."))
     else:

@@ -229,6 +229,14 @@ def test_a_table_shows_best_prices_first(command: Shown) -> None:
     command("order", "cancel-all", SPOT)
 
 
+@pytest.mark.parametrize("words", ["market funding-rates SOL_USDC", "funding rates SOL_USDC"])
+def test_a_market_without_funding_says_so(words: str, command: Shown) -> None:
+    result = command(*words.split())
+    said = "No rates: only perpetual markets have funding, such as SOL_USDC_PERP.\n"
+    assert (result.code, result.out, result.err) == (0, "", said)
+    assert command(*words.split(), "--format", "json").out == "[]\n"
+
+
 def test_a_market_without_orders_says_so(command: Shown) -> None:
     result = command("order", "list")
     assert (result.code, result.out, result.err) == (0, "", "Nothing to show.\n")
