@@ -84,7 +84,8 @@ def run(options: Options) -> int:
     try:
         asyncio.run(_serve(simulator, faults, on_ready))
     except Refusal as refusal:
-        return _fail(f"{refusal.message} ({options.faults_file}).")
+        _complain(f"{refusal.message} ({options.faults_file}).")
+        return _WRONG_OPTIONS
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return _fail(f"Port {options.port} of {options.host} is taken; choose another one with --port.")

@@ -48,5 +48,5 @@ def test_a_bad_file_gives_one_sentence(
     path = tmp_path / "faults.json"
     if text is not None:
         path.write_text(text)
-    assert run(Options(port=0, faults_file=str(path))) == 1
+    assert run(Options(port=0, faults_file=str(path))) == 2
     assert capfd.readouterr() == ("", sentence.format(path=path) + "\n")
