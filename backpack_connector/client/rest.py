@@ -159,12 +159,10 @@ class BackpackClient(
         answer_headers: dict[str, str] | None = None,
     ) -> Any:
         await self.pools.acquire(row)
-        request = build_request(
-            row,
-            parameters,
-            credentials=self._credentials,
-            timestamp_ms=self.clock.now_ms() if row.is_signed else None,
-        )
+        timestamp_ms = None
+        if row.is_signed:
+            timestamp_ms = self.clock.now_ms() if row.is_safe_to_repeat else self.clock.next_stamp_ms()
+        request = build_request(row, parameters, credentials=self._credentials, timestamp_ms=timestamp_ms)
         session = self._open_session()
         return await answer_to(request, session, self.url, self._timeout_s, headers, answer_headers=answer_headers)
 

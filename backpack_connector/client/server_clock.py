@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from backpack_connector.protocol.errors import ConfigurationError
 from backpack_connector.protocol.rest import read_server_time
-from backpack_connector.protocol.units import ms_from_seconds, seconds_from_ms
+from backpack_connector.protocol.units import MILLISECONDS_PER_SECOND, ms_from_seconds, seconds_from_ms
 
 
 class ServerClock:
@@ -18,6 +18,7 @@ class ServerClock:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._offset_s: float | None = None
+        self._last_stamp_ms = 0
 
     @property
     def is_set(self) -> bool:
@@ -45,3 +46,15 @@ class ServerClock:
         if self._offset_s is None:
             raise ConfigurationError("The exchange's time is not known yet, so nothing can be signed.")
         return ms_from_seconds(self._monotonic() + self._offset_s)
+
+    def next_stamp_ms(self) -> int:
+        """Return a time stamp for a command: the time, or a little later, so that no two commands have the same.
+
+        Equal commands with equal stamps have equal signatures, and could be taken for one that was sent twice.
+        Raises:   ConfigurationError while the time is not known.
+        """
+        now_ms = self.now_ms()
+        # Only so far ahead: the exchange's clock may have been put back.
+        is_close = now_ms <= self._last_stamp_ms < now_ms + MILLISECONDS_PER_SECOND
+        self._last_stamp_ms = self._last_stamp_ms + 1 if is_close else now_ms
+        return self._last_stamp_ms

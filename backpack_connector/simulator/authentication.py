@@ -5,6 +5,7 @@ The signing text is rebuilt from the parsed values, so that JSON white space and
 
 import base64
 import binascii
+import heapq
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ _KEY_BYTES = 32
 _SIGNATURE_BYTES = 64
 _MAX_CLOCK_DIFFERENCE_MS = 10 * 60 * MILLISECONDS_PER_SECOND
 _MAX_DIGITS = 20
+_USED = "Request has been received before"
 _AUTHENTICATION_HEADERS = ("X-API-Key", "X-Signature", "X-Timestamp")
 
 
@@ -55,6 +57,38 @@ def authenticate_request(
         # A value that no signature can cover, such as a nested object.
         raise invalid_request("Invalid signature") from None
     return _checked(public_key, signature, text)
+
+
+class UsedSignatures:
+    """The signatures of commands whose time window is still open; each commands once.
+
+    Whoever has read a request cannot send it again. An equal command needs another time stamp, because equal texts have
+    equal signatures. Questions change nothing and may be repeated, and so may subscriptions (API §1.7).
+    """
+
+    def __init__(self) -> None:
+        self._used: set[bytes] = set()
+        self._ends: list[tuple[int, bytes]] = []
+
+    def __len__(self) -> int:
+        return len(self._used)
+
+    def use(self, endpoint: Endpoint, headers: Mapping[str, str], now_ms: int) -> None:
+        """Use the signature of an authenticated request.
+
+        Raises:   Refusal when it has been used. The rule and its text are choices (ARCHITECTURE.md, D91).
+        """
+        if endpoint.is_safe_to_repeat:
+            return
+        while self._ends and self._ends[0][0] < now_ms:
+            self._used.remove(heapq.heappop(self._ends)[1])
+        # The bytes, because base64 can be spelled in several ways.
+        signature = base64.b64decode(headers["X-Signature"])
+        if signature in self._used:
+            raise invalid_request(_USED)
+        end_ms = int(headers["X-Timestamp"]) + int(headers.get("X-Window", DEFAULT_WINDOW_MS))
+        self._used.add(signature)
+        heapq.heappush(self._ends, (end_ms, signature))
 
 
 def authenticate_subscription(signature: Any, now_ms: int) -> str:

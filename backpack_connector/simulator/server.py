@@ -17,7 +17,7 @@ from backpack_connector.protocol.units import MICROSECONDS_PER_SECOND, decimal_t
 
 from .accounts import DEFAULT_FAUCET
 from .answers import CACHING, Answer, Prepared
-from .authentication import authenticate_request
+from .authentication import UsedSignatures, authenticate_request
 from .background import LOOK_US, Background, resume
 from .clock import Clock, MovableClock, ms_from_us, wall_clock_us
 from .control import read_advance, read_index_price
@@ -97,6 +97,7 @@ class Simulator:
         self.seed = seed = seed if self._kept is None else self._kept.seed
         self.exchange = Exchange(listed, clock=self._clock, faucet=faucet)
         self.pools = Pools()
+        self.used_signatures = UsedSignatures()
         self.hub = Hub()
         self.sequencer = Sequencer(taker_delay_s)
         self.faults = Faults(self.exchange, self.hub, self._clock, self.publish)
@@ -352,7 +353,8 @@ class Simulator:
 
     async def _answer_signed(self, endpoint: Endpoint, request: web.Request) -> web.Response:
         fields, prepared = await self._prepare(endpoint, request)
-        account_id = authenticate_request(request.headers, endpoint, fields, self.now_ms())
+        account_id = authenticate_request(request.headers, endpoint, fields, now_ms := self.now_ms())
+        self.used_signatures.use(endpoint, request.headers, now_ms)
         self.exchange.open_account(account_id)
         self.pools.count(account_id, endpoint, self._clock())
         if self.faults.is_set and (later := self.faults.later(endpoint.operation_id, account_id, fields)) is not None:

@@ -37,3 +37,17 @@ def test_bad_input_time_changes_nothing(answer: str) -> None:
     with pytest.raises(WireFormatError, match="get_time"):
         clock.set(answer, clock.start())
     assert not clock.is_set
+
+
+def test_no_two_commands_have_the_same_stamp() -> None:
+    seconds = Seconds()
+    clock = ServerClock(seconds)
+    clock.set("1785948047100", clock.start())
+    stamps = [clock.next_stamp_ms() for _ in range(3)]
+    assert stamps == [1_785_948_047_100, 1_785_948_047_101, 1_785_948_047_102]
+    seconds.now_s += 0.002
+    assert clock.next_stamp_ms() == 1_785_948_047_103
+    seconds.now_s += 10.0
+    assert clock.next_stamp_ms() == 1_785_948_057_102
+    clock.set("1785948047100", clock.start())  # put back: who is ten seconds ahead is refused
+    assert clock.next_stamp_ms() == 1_785_948_047_100

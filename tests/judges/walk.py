@@ -47,8 +47,14 @@ class Judge:
         self.answers: dict[tuple[str, int], list[Any]] = defaultdict(list)
         self.frames: list[dict[str, Any]] = []
         self._session = session
+        self._last_stamp_ms = 0
         self._credentials = [Credentials(*generate_key_pair(bytes([seed]) * 32)) for seed in (41, 42, 43)]
         self._credentials.append(Credentials(*key_pair(1)))
+
+    def _next_stamp_ms(self) -> int:
+        """Return the time, or a little later: an equal command in the same millisecond would be a repetition."""
+        self._last_stamp_ms = max(self.simulator.now_ms(), self._last_stamp_ms + 1)
+        return self._last_stamp_ms
 
     async def ask(
         self,
@@ -65,7 +71,7 @@ class Judge:
             row,
             parameters,
             credentials=self._credentials[who] if row.is_signed else None,
-            timestamp_ms=self.simulator.now_ms(),
+            timestamp_ms=self._next_stamp_ms(),
         )
         self.asked[operation_id] += 1
         async with self._session.request(

@@ -54,7 +54,15 @@ class ToolJudge(TypedJudge):
         for client in self.clients:
             await client.close()
 
-    async def ask(self, operation_id: str, parameters: Any = None, *, who: int = 0, status: int = 200) -> Any:
+    async def ask(
+        self,
+        operation_id: str,
+        parameters: Any = None,
+        *,
+        who: int = 0,
+        status: int = 200,
+        session: str | None = None,
+    ) -> Any:
         tool = TOOL_OF.get(operation_id)
         arguments: dict[str, Any] = {}
         if isinstance(parameters, list):
@@ -62,12 +70,12 @@ class ToolJudge(TypedJudge):
         elif parameters:
             arguments = named(operation_id, parameters)
         if tool is None or any(row in arguments for row in map(snake, tool.hidden)):
-            return await super().ask(operation_id, parameters, who=who, status=status)
+            return await super().ask(operation_id, parameters, who=who, status=status, session=session)
         if status == 200:
             jsonschema.validate(arguments, tool.input_schema)
-        session = self._sessions[who]
-        await session.client.synchronize_clock()  # the story puts the clock forward
-        answer, is_error = await session.call(tool.name, arguments)
+        agent = self._sessions[who]
+        await agent.client.synchronize_clock()  # the story puts the clock forward
+        answer, is_error = await agent.call(tool.name, arguments)
         # An order off the tick, of which the story tells that the exchange refuses it, is not even sent by a tool.
         if is_error and (answer["error"]["kind"] == "limit_reached" or "multiple of the tick" in str(answer)):
             self.limited.add(tool.name)

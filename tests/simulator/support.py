@@ -204,6 +204,7 @@ class Client:
         self.session = session
         self.key, self.secret = generate_key_pair(bytes([seed]) * 32)
         self.credentials = Credentials(self.key, self.secret)
+        self._last_stamp_ms = 0
 
     async def call(
         self,
@@ -214,9 +215,9 @@ class Client:
         body: Any = None,
     ) -> tuple[int, Any]:
         """Return status and answer. `headers` replaces or (None) removes headers, `body` the body as signed."""
-        request = build_request(
-            endpoint(operation), parameters, credentials=self.credentials, timestamp_ms=self.now_ms()
-        )
+        row = endpoint(operation)
+        timestamp_ms = self.now_ms() if row.is_safe_to_repeat else self._next_stamp_ms()
+        request = build_request(row, parameters, credentials=self.credentials, timestamp_ms=timestamp_ms)
         sent = {name: value for name, value in {**request.headers, **(headers or {})}.items() if value is not None}
         async with self.session.request(
             request.method,
@@ -232,6 +233,13 @@ class Client:
     def now_ms(self) -> int:
         """Tell the exchange's time, which tests put forward."""
         return self.simulator.now_ms()
+
+    def _next_stamp_ms(self) -> int:
+        """Return the time, or a little later: an equal command in the same millisecond would be a repetition."""
+        now_ms = self.now_ms()
+        is_close = now_ms <= self._last_stamp_ms < now_ms + 1_000
+        self._last_stamp_ms = self._last_stamp_ms + 1 if is_close else now_ms
+        return self._last_stamp_ms
 
     def subscription(self, *streams: str) -> dict[str, Any]:
         return {
