@@ -118,7 +118,7 @@ def _first_leverage_limit(self: BackpackPerpetualDerivative, leverage_limit: Dec
         _on_leverage_limit(self, leverage_limit)
 
 
-def _all_payments(self: FundingPayments, payments: Any, started_timestamp: float) -> list[Any]:
+def _all_payments(self: FundingPayments, payments: Any, started_timestamp: float, *, is_complete: bool) -> list[Any]:
     return [payment for payment in payments if payment.payment_timestamp > started_timestamp]
 
 
