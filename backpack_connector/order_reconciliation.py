@@ -287,7 +287,10 @@ class OrderReconciler:
         fills = [fill for _, page in answers for fill in page]
         fills.sort(key=lambda fill: (fill.timestamp, fill.trade_id or 0))
         if is_complete and fills and "from" in queries[0]:
+            active = self._connector.order_tracker.active_orders
             for order in orders:
+                if order.client_order_id not in active:
+                    continue  # nobody hears again of one that has ended, so its note would stay for ever
                 self._fills_told_until[order.client_order_id] = (order.exchange_order_id, fills[-1].fill_timestamp)
         pairs = []
         for fill in fills:

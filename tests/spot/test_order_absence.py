@@ -108,6 +108,18 @@ async def test_f13_fills_are_asked_for_since_those_that_were_listed_last(
     assert newest_ms - float(bot.double.requests("get_fills")[-1].fields["from"]) > 10_000_000
 
 
+async def test_f13_nothing_is_noted_about_orders_that_have_ended(no_settling: None, bot: Bot, venue: Venue) -> None:
+    orders = [await bot.open_buy("1", "149") for _ in range(3)]
+    for order in orders:
+        venue.cancel(bot.account, str(order.exchange_order_id))
+    await until(lambda: not bot.connector.in_flight_orders, "they have ended")
+    venue.place(Side.BID, "140", "1", account=bot.account)
+    venue.place(Side.ASK, "140", "1")
+    await bot.connector._reconciler.fills_of(orders)
+    assert len(bot.double.requests("get_fills")) == 1
+    assert not bot.connector._reconciler._fills_told_until
+
+
 async def test_f13_a_fill_list_that_cannot_be_read_whole_is_asked_for_again(
     no_settling: None, bot: Bot, venue: Venue
 ) -> None:

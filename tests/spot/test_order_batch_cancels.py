@@ -228,8 +228,10 @@ async def test_a_cancel_that_breaks_does_not_keep_the_others(bot: Bot, monkeypat
 
 
 async def test_cancel_all_without_orders_asks_nothing(alone: Bot) -> None:
+    alone.double.calls.clear()
     assert await alone.connector.cancel_all(1) == []
-    assert not alone.double.calls
+    operations = {call.operation for call in alone.double.calls}
+    assert operations <= {"get_tickers"}  # prices come in the background
 
 
 @pytest.mark.parametrize("order_type", [OrderType.LIMIT_MAKER])
