@@ -11,7 +11,7 @@ Rule 4: the number of requests does not grow with the number of orders (F29).
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -64,6 +64,7 @@ class OrderReconciler:
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
         self._joined: dict[str, InFlightOrder] = {}
+        self._lost_when_joined: set[str] = set()
         self._out_of_reach_until: dict[str, float] = {}
         """Orders without an exchange id that are older than the history reaches, and when they are asked about next."""
         self._absent_since: dict[str, float] = {}
@@ -109,7 +110,12 @@ class OrderReconciler:
         asked, self._unsettled = self._unsettled, set()
         try:
             found = map(tracker.fillable_order, asked)
-            known = [order for order in found if order is not None and not _is_complete(order)]
+            # A lost order is cancelled first, and asked about then (`_cancel_lost_orders`).
+            known = [
+                order
+                for order in found
+                if order is not None and not _is_complete(order) and order.client_order_id not in tracker.lost_orders
+            ]
             asked = {order.client_order_id for order in known}
             asked -= await self.reconcile(known)
         finally:
@@ -122,18 +128,26 @@ class OrderReconciler:
         A burst of cancels that find nothing would otherwise cost a few historical requests each, of thirty a minute.
         """
         self._joined[order.client_order_id] = order
+        if order.client_order_id in self._connector.order_tracker.lost_orders:
+            self._lost_when_joined.add(order.client_order_id)
         async with self._turn:
-            batch = list(self._joined.values())
+            batch = self._not_lost_since(self._lost_when_joined, self._joined.values())
             self._joined.clear()
+            self._lost_when_joined.clear()
             if batch:  # otherwise somebody asked about this order after it had joined
                 await self._reconcile_in_turn(batch)
 
     async def reconcile(self, orders: Sequence[InFlightOrder]) -> set[str]:
         """Ask about the given orders and apply what is found; return the client ids that are settled now."""
-        if not orders:
-            return set()
+        lost_before = set(self._connector.order_tracker.lost_orders)
         async with self._turn:
-            return await self._reconcile_in_turn(orders)
+            asked = self._not_lost_since(lost_before, orders)
+            return await self._reconcile_in_turn(asked) if asked else set()
+
+    def _not_lost_since(self, lost_before: set[str], orders: Iterable[InFlightOrder]) -> list[InFlightOrder]:
+        """Leave out what was given up while the question waited: one more absence would forget it before its cancel."""
+        lost = self._connector.order_tracker.lost_orders.keys() - lost_before
+        return [order for order in orders if order.client_order_id not in lost]
 
     async def _reconcile_in_turn(self, orders: Sequence[InFlightOrder]) -> set[str]:
         try:

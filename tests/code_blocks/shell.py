@@ -21,8 +21,8 @@ class Substitution:
 
 SUBSTITUTIONS: Sequence[Substitution] = (
     Substitution(
-        r"^(python -m hummingbot\.cli\.main|hbot) connect backpack\b(?!_)",
-        r"\1 connect backpack_simulator",
+        r"^(python -m hummingbot\.cli\.main|hbot) connect (backpack(?:_perpetual)?)$",
+        r"\1 connect \2_simulator",
         "no test talks to the real exchange",
     ),
     Substitution(

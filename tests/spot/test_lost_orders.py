@@ -14,6 +14,7 @@ LISTS = ("get_open_orders", "get_order_history", "get_fills")
 
 async def given_up(bot: Bot) -> str:
     """Place an order whose request is lost, and return its id when the connector has told that it failed."""
+    bot.connector._lost_orders_update_task.cancel()  # it would look after those that the test is about
     bot.double.script("execute_order", lose_request)
     order_id = await bot.buy("1", "149")
     for _ in range(100):
@@ -57,6 +58,27 @@ async def test_f11_many_orders_that_were_given_up_cost_few_questions(
     # The first one that is not found asks alone, and the others join while they wait for it.
     assert max(asked[operation] for operation in LISTS) <= (0 if rests else 2)
     assert not bot.connector.latency._cancels_at_s
+
+
+async def test_f11_an_order_that_is_given_up_while_other_questions_wait_is_not_forgotten_by_them(
+    no_settling: None, bot: Bot, soon_conclusive: None
+) -> None:
+    # What is forgotten is not cancelled any more, should it arrive late.
+    bot.connector._lost_orders_update_task.cancel()
+    bot.double.script("execute_order", lose_request)
+    order_id = await bot.buy("1", "149")
+    order, reconciler = bot.order(order_id), bot.connector._reconciler
+    while not bot.connector.order_tracker.is_given_up_next(order_id):
+        await bot.poll()
+        await asyncio.sleep(0.01)
+    await asyncio.gather(reconciler.reconcile([order]), reconciler.reconcile([order]), reconciler.settle_now(order))
+    assert bot.names(order_id) == ["OrderFailure"]
+    assert list(bot.connector.order_tracker.lost_orders) == [order_id]
+    reconciler.settle_soon(order)
+    await reconciler._settle_once()
+    assert list(bot.connector.order_tracker.lost_orders) == [order_id]
+    await reconciler.settle_now(order)
+    assert not bot.connector.order_tracker.lost_orders
 
 
 async def test_f11_a_fill_of_an_order_that_was_given_up_is_told(

@@ -146,7 +146,7 @@ async def test_an_order_that_the_stream_has_completed_costs_no_question(bot: Bot
     reconciler = OrderReconciler(bot.connector)
     reconciler.settle_soon(order)
     await reconciler._settle_once()
-    assert bot.double.counts() == asked
+    assert not (bot.double.counts() - asked).keys() & {"get_open_orders", *LISTS_OF_THE_PAST}
     assert not reconciler._unsettled
 
 
@@ -166,7 +166,9 @@ async def test_a_cancel_that_loses_against_a_fill_costs_no_question(
     with caplog.at_level(logging.WARNING):
         await bot.connector._execute_cancel(PAIR, order.client_order_id)
     assert bot.names(order.client_order_id) == ["BuyOrderCreated", "OrderFilled", "BuyOrderCompleted"]
-    assert dict(bot.double.counts() - asked) == {"cancel_order": 1}
+    asked = bot.double.counts() - asked
+    assert asked["cancel_order"] == 1
+    assert not asked.keys() & {"get_open_orders", *LISTS_OF_THE_PAST}
     assert not [record for record in caplog.records if order.client_order_id in record.getMessage()]
 
 
