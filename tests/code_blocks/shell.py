@@ -21,8 +21,8 @@ class Substitution:
 
 SUBSTITUTIONS: Sequence[Substitution] = (
     Substitution(
-        r"^(python -m hummingbot\.cli\.main|hbot) connect (backpack(?:_perpetual)?)$",
-        r"\1 connect \2_simulator",
+        r"^(python -m hummingbot\.cli\.main|hbot) connect (backpack(?:_perpetual)?)( --replace)?$",
+        r"\1 connect \2_simulator\3",
         "no test talks to the real exchange",
     ),
     Substitution(
