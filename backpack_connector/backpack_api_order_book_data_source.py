@@ -123,11 +123,13 @@ class BackpackAPIOrderBookDataSource(SilenceWatch, OrderBookTrackerDataSource):
             while not await self._splice(tracked):
                 await self._sleep(tracked.backoff.next_pause_s())
         except BaseException:
-            self._books.pop(symbol, None)
+            if self._books.get(symbol) is tracked:
+                del self._books[symbol]
             raise
         finally:
             finished.cancel()
-        return tracked.book
+        # Who asked later for the same pair has the book that is followed; this one would stand still.
+        return self._books.get(symbol, tracked).book
 
     async def _order_book_snapshot(self, trading_pair: str) -> Any:
         symbol = await self._connector.exchange_symbol_associated_to_pair(trading_pair)

@@ -332,3 +332,31 @@ async def test_pair_that_is_removed_while_its_silence_is_looked_into_stays_remov
         again = moment == "subscribing again"
         assert here.double.public.streams.count(f"depth.{OTHER_SYMBOL}") == 1 + again
         assert (OTHER_PAIR in caplog.text and "subscribing again" in caplog.text) == again
+
+
+@pytest.mark.parametrize("is_given_up", [False, True], ids=["the first comes last", "the first is given up"])
+async def test_of_two_who_ask_for_a_book_both_have_the_one_that_is_followed(
+    is_given_up: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(with_double=True) as here:
+        here.fill_book(OTHER_SYMBOL, "86700")
+        source = (await here.started(PAIR))._orderbook_ds
+        splice, may_go_on, seen = source._splice, asyncio.Event(), list[object]()
+
+        async def slow_at_first(tracked: tracked_book.TrackedBook) -> bool:
+            seen.append(tracked)
+            if tracked is seen[0]:
+                await may_go_on.wait()
+            return bool(await splice(tracked))
+
+        monkeypatch.setattr(source, "_splice", slow_at_first)
+        first = asyncio.ensure_future(source.get_new_order_book(OTHER_PAIR))
+        await until(lambda: seen)
+        second = await source.get_new_order_book(OTHER_PAIR)
+        if is_given_up:
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+        else:
+            may_go_on.set()
+            assert await first is second
+        assert source._books[OTHER_SYMBOL].book is second
