@@ -92,5 +92,5 @@ def test_the_variables_of_a_plan_are_those_of_its_run(monkeypatch: pytest.Monkey
         return Outcome(plan, [os.environ[name] for name, _ in plan.variables])
 
     monkeypatch.setattr(runs, "run", run)
-    assert run_alone(plan).violations == ["picows", "a b"]
+    assert run_alone(plan, is_quiet=False).violations == ["picows", "a b"]
     assert "BACKPACK_WEBSOCKET" not in os.environ
