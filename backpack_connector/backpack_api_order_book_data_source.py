@@ -128,7 +128,8 @@ class BackpackAPIOrderBookDataSource(SilenceWatch, OrderBookTrackerDataSource):
             raise
         finally:
             finished.cancel()
-        # Who asked later for the same pair has the book that is followed; this one would stand still.
+        # The network may have started again while a pair was being added, and asked for its book too. That one is
+        # followed now, and this one would stand still.
         return self._books.get(symbol, tracked).book
 
     async def _order_book_snapshot(self, trading_pair: str) -> Any:

@@ -152,8 +152,12 @@ class OrderReconciler:
     async def _reconcile_in_turn(self, orders: Sequence[InFlightOrder]) -> set[str]:
         try:
             findings = await self._find(orders)
-            if not await self._apply_fills([order for order in orders if self._lacks_fills(order, findings)]):
+            lacking = [order for order in orders if self._lacks_fills(order, findings)]
+            if not await self._apply_fills(lacking):
                 findings.absent.clear()
+            for order in lacking:
+                if self._lacks_fills(order, findings):
+                    self._fills_told_until.pop(order.client_order_id, None)  # one is listed late: look further back
             self._postpone(findings.out_of_reach)
         except BackpackError as error:
             self._connector.logger().warning(f"The state of {len(orders)} orders could not be asked: {error}")

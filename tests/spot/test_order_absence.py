@@ -109,6 +109,26 @@ async def test_f13_fills_are_asked_for_since_those_that_were_listed_last(
     assert newest_ms - float(bot.double.requests("get_fills")[-1].fields["from"]) > 10_000_000
 
 
+async def test_f13_a_fill_that_is_listed_long_after_later_ones_is_found(
+    no_settling: None, bot: Bot, venue: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_reconciliation, "TARGETED_LOOKUPS", 0)  # one order stands for many
+    order = await bot.open_buy("2", "149")
+    bot.double.drop_frames()
+    order.creation_timestamp -= 10_000.0
+    asked = []
+    for quantity, is_listed in (("0.5", True), ("0.7", False), (None, True)):
+        bot.double.behave("get_fills")
+        if not is_listed:
+            bot.double.script("get_fills", change(lambda rows: rows[1:]))  # the newest is not there yet
+        if quantity is not None:
+            venue.place(Side.ASK, "149", quantity, is_told=False)
+        await bot.poll()
+        asked.append(float(bot.double.requests("get_fills")[-1].fields["from"]))
+    assert asked[0] == asked[2] < asked[1]
+    assert str(order.executed_amount_base) == "1.2"
+
+
 async def test_f13_nothing_is_noted_about_orders_that_have_ended(no_settling: None, bot: Bot, venue: Venue) -> None:
     orders = [await bot.open_buy("1", "149") for _ in range(3)]
     for order in orders:
